@@ -1,0 +1,1 @@
+"""The pgflow command: demo, dev tools, workers and an embedded PostgreSQL."""

@@ -1,0 +1,5 @@
+"""The `pgflow` console script."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""The pgflow state machine: its SQL, its migrations and the migrator."""

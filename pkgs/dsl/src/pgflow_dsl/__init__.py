@@ -1,0 +1,1 @@
+"""Define typed pgflow flows with ordinary functions and compile them to SQL."""
