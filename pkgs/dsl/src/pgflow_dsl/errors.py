@@ -1,0 +1,124 @@
+"""Every error that defining and running a flow raises.
+
+PgflowError
+ ├── DefinitionError        the flow is written wrongly; raised while its module is imported
+ ├── DataInvalid            a value does not fit its declared type; final, never retried
+ │    ├── InputInvalid          the input that a run is started with
+ │    ├── HandlerInputInvalid   what a handler is about to receive
+ │    └── HandlerOutputInvalid  what a handler returned
+ ├── FinalError             raised by handlers: end the task without a retry
+ └── RetryAfter             raised by handlers: retry the task after a delay of their choice
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+__all__ = [
+    "DataInvalid",
+    "DefinitionError",
+    "FinalError",
+    "HandlerInputInvalid",
+    "HandlerOutputInvalid",
+    "InputInvalid",
+    "PgflowError",
+    "RetryAfter",
+]
+
+
+class PgflowError(Exception):
+    """The root of all errors that pgflow raises on purpose."""
+
+
+class DefinitionError(PgflowError):
+    """A flow is defined in a way that cannot work.
+
+    Attributes:
+        reason: What is wrong and what to do about it.
+        where: What it is about: a flow, a step, or a function with its file and line.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+class DataInvalid(PgflowError):
+    """A value does not fit the type that the flow declares for it. Trying again cannot help.
+
+    Attributes:
+        flow_slug: The flow.
+        step_slug: The step; None where the value is the flow's input.
+        problems: Pairs of a field's path ("page.title", "" for the whole value) and the reason.
+    """
+
+    def __init__(
+        self, flow_slug: str, step_slug: str | None, problems: tuple[tuple[str, str], ...]
+    ) -> None:
+        super().__init__(flow_slug, step_slug, problems)
+        self.flow_slug = flow_slug
+        self.step_slug = step_slug
+        self.problems = problems
+
+    def _subject(self) -> str:
+        return f"data of flow {self.flow_slug!r}"
+
+    def __str__(self) -> str:
+        told = "; ".join(f"{path}: {reason}" if path else reason for path, reason in self.problems)
+        return f"{self._subject()} is invalid: {told}"
+
+
+class InputInvalid(DataInvalid):
+    """The input given to start a run does not fit the flow's input type."""
+
+    def _subject(self) -> str:
+        return f"input of flow {self.flow_slug!r}"
+
+
+class HandlerInputInvalid(DataInvalid):
+    """Stored data does not fit a parameter of the handler that is to receive it."""
+
+    def _subject(self) -> str:
+        return f"input of step {self.step_slug!r} of flow {self.flow_slug!r}"
+
+
+class HandlerOutputInvalid(DataInvalid):
+    """A handler returned something other than it declares, or that JSON cannot hold."""
+
+    def _subject(self) -> str:
+        return f"output of step {self.step_slug!r} of flow {self.flow_slug!r}"
+
+
+class FinalError(PgflowError):
+    """Raised by a handler to end its task now: no attempt that is left will be used."""
+
+    def __init__(self, message: str = "the handler gave up") -> None:
+        super().__init__(message)
+
+
+class RetryAfter(PgflowError):
+    """Raised by a handler to be tried again after a delay that it chooses.
+
+    Attributes:
+        delay: Time until the next attempt, instead of the step's own backoff.
+        message: The reason, recorded with the task.
+    """
+
+    def __init__(self, delay: timedelta, message: str = "the handler asked to be retried") -> None:
+        # A handler's mistake must not surface later, in the worker's arithmetic.
+        checked: Any = delay
+        if not isinstance(checked, timedelta):
+            raise TypeError(f"RetryAfter takes a timedelta, not {type(checked).__name__}")
+        if delay < timedelta(0):
+            raise ValueError(f"RetryAfter takes a delay of zero or more, not {delay}")
+        super().__init__(delay, message)
+        self.delay = delay
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.message} (again after {self.delay})"
