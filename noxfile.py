@@ -1,0 +1,136 @@
+"""The only list of the project's checks: `uv run nox` runs all that a change must pass.
+
+Each session lays the locked workspace into an environment of its own, so that what runs is what
+`uv.lock` names, and nothing that happens to be installed.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+# Also on CI: an interpreter that is not there is reported as skipped, and fails nothing.
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "sql", "tests", "docs"]
+
+ROOT = Path(__file__).parent
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+# The interpreter that runs nox is sure to be there, so it is the one that runs the slow tests too.
+FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+TYPE_TESTS = "pkgs/dsl/tests/types"
+
+LIST_SERVERS = """
+import json
+from pgflow_cli.embedded import all_binaries, find_binaries
+default = find_binaries()
+print("servers:" + json.dumps([
+    {"path": str(each.path), "major": each.major, "origin": each.origin}
+    for each in all_binaries() if each.path != default.path
+]))
+"""
+
+
+def show_pyenv_interpreters() -> None:
+    """Put the interpreters that pyenv keeps on PATH; its shims hide all but the selected one."""
+    root = os.environ.get("PYENV_ROOT")
+    if not root:
+        return
+    kept = sorted(Path(root, "versions").glob("3.*/bin"), key=version_of, reverse=True)
+    os.environ["PATH"] = os.pathsep.join([*map(str, kept), os.environ.get("PATH", "")])
+
+
+def version_of(folder: Path) -> list[int]:
+    """Read the version from `versions/3.12.10/bin`, to compare it as numbers."""
+    return [int(number) for number in re.findall(r"\d+", folder.parent.name)]
+
+
+def sync(session: nox.Session, *groups: str) -> None:
+    """Lay all packages and the named dependency groups into the session's environment."""
+    place = session.virtualenv.location
+    session.run_install(
+        *("uv", "sync", "--quiet", "--locked", "--all-packages", "--no-default-groups"),
+        *(f"--group={group}" for group in groups),
+        f"--python={place}",
+        env={"UV_PROJECT_ENVIRONMENT": place},
+    )
+
+
+def other_servers(session: nox.Session) -> list[dict[str, str]]:
+    """List the PostgreSQL servers found here, besides the one that every test run uses."""
+    said = session.run("python", "-c", LIST_SERVERS, silent=True)
+    servers = re.search(r"^servers:(.*)$", str(said), re.MULTILINE)
+    if servers is None:
+        session.error(f"cannot list the PostgreSQL servers: {said}")
+    return json.loads(servers[1])
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, the direction of imports, the lock and the changelog's fragments."""
+    sync(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+    session.run("uv", "lock", "--check")
+    session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers, strict, on the sources; then the samples that must pass or must fail."""
+    sync(session, "types")
+    sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pkgs/*/src"))
+    quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    session.run("mypy", "noxfile.py", *sources)
+    session.run("pyright", f"--pythonpath={session.virtualenv.bin}/python", env=quiet)
+    session.run("pytest", TYPE_TESTS, *session.posargs, env=quiet)
+
+
+@nox.session
+def sql(session: nox.Session) -> None:
+    """SQL conventions; then the SQL and acceptance tests on each further PostgreSQL found."""
+    sync(session, "test", "lint")
+    session.run("sqlfluff", "lint", "pkgs/core-sql/src/pgflow_core_sql/sql")
+    session.run("pytest", "pkgs/core-sql/tests/schema/test_conventions.py")
+    for server in other_servers(session):
+        session.log(f"PostgreSQL {server['major']} ({server['origin']}, {server['path']})")
+        session.run(
+            *("pytest", "-m", "not slow", "pkgs/core-sql/tests", "tests/acceptance"),
+            *session.posargs,
+            env={"PGFLOW_TEST_PG_BIN": server["path"]},
+        )
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests on the interpreter that runs nox; on the others, all but the slow ones."""
+    sync(session, "test")
+    marks = [] if session.python == FULL_SUITE_PYTHON else ["-m", "not slow"]
+    session.run("pytest", f"--ignore={TYPE_TESTS}", *marks, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the website; a broken link or reference fails."""
+    sync(session, "docs")
+    session.run("zensical", "build", "--strict", "--clean", "--config-file=website/zensical.toml")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed beside peers, on one server; not part of the default run."""
+    if not (ROOT / "bench" / "pyproject.toml").exists():
+        session.skip("there is no bench/ in this tree, so there is nothing to measure")
+    sync(session)
+    with session.chdir("bench"):
+        session.run("python", "-m", "pgflow_bench", *session.posargs)
+
+
+show_pyenv_interpreters()
