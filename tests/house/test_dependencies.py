@@ -1,0 +1,59 @@
+"""A package imports only what its own pyproject.toml asks for."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house.workspace import PACKAGES, Package, name_of
+
+# What each package may need, and so may import: the arrows of CONTRIBUTING.md.
+ALLOWED = {
+    "pgflow-core-sql": {"psycopg"},
+    "pgflow-dsl": {"pydantic"},
+    "pgflow-client": {"pgflow-dsl", "psycopg"},
+    "pgflow-worker": {"pgflow-dsl", "pgflow-client"},
+    "pgflow-cli": {
+        "pgflow-core-sql",
+        "pgflow-dsl",
+        "pgflow-client",
+        "pgflow-worker",
+        "click",
+        "rich",
+    },
+}
+# Extras of psycopg that are imported under names of their own.
+COMES_WITH = {"psycopg_pool": "psycopg", "pydantic_core": "pydantic"}
+every_package = pytest.mark.parametrize("package", PACKAGES, ids=str)
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def needs_of(package: Package) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_-]", need)[0] for need in package.project["dependencies"]}
+
+
+@every_package
+def test_each_package_needs_only_what_its_place_allows(package: Package):
+    assert needs_of(package) <= ALLOWED[package.name]
+
+
+@every_package
+def test_each_package_declares_what_it_imports(package: Package):
+    declared = {need.replace("-", "_") for need in needs_of(package)} | {package.module}
+    undeclared = {
+        f"{name_of(path)} imports {module}"
+        for path in package.python_files()
+        for module in imported_modules(path)
+        if module not in sys.stdlib_module_names and COMES_WITH.get(module, module) not in declared
+    }
+    assert undeclared == set()
