@@ -68,7 +68,8 @@ def other_servers(session: nox.Session) -> list[dict[str, str]]:
     servers = re.search(r"^servers:(.*)$", str(said), re.MULTILINE)
     if servers is None:
         session.error(f"cannot list the PostgreSQL servers: {said}")
-    return json.loads(servers[1])
+    listed: list[dict[str, str]] = json.loads(servers[1])
+    return listed
 
 
 @nox.session

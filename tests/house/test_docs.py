@@ -1,5 +1,6 @@
 """What the documents show is right: code parses, commands exist, links lead somewhere."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ def commands(document: Path) -> Iterator[list[str]]:
 @every_document
 def test_python_blocks_parse(document: Path):
     for block in blocks(document, "python"):
-        compile(block, name_of(document), "exec", flags=0, dont_inherit=True)
+        compile(block, name_of(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @every_document
