@@ -24,16 +24,16 @@ ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 # The interpreter that runs nox is sure to be there, so it is the one that runs the slow tests too.
 FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
 TYPE_TESTS = "pkgs/dsl/tests/types"
 
-LIST_SERVERS = """
+# The first PostgreSQL found is the one that every test run uses anyway.
+LIST_OTHER_SERVERS = """
 import json
-from pgflow_cli.embedded import all_binaries, find_binaries
-default = find_binaries()
-print("servers:" + json.dumps([
-    {"path": str(each.path), "major": each.major, "origin": each.origin}
-    for each in all_binaries() if each.path != default.path
-]))
+from pgflow_cli.embedded import all_binaries
+others = all_binaries()[1:]
+named = {f"PostgreSQL {each.version} ({each.origin})": str(each.path) for each in others}
+print("servers:" + json.dumps(named))
 """
 
 
@@ -62,14 +62,14 @@ def sync(session: nox.Session, *groups: str) -> None:
     )
 
 
-def other_servers(session: nox.Session) -> list[dict[str, str]]:
-    """List the PostgreSQL servers found here, besides the one that every test run uses."""
-    said = session.run("python", "-c", LIST_SERVERS, silent=True)
-    servers = re.search(r"^servers:(.*)$", str(said), re.MULTILINE)
-    if servers is None:
+def other_servers(session: nox.Session) -> dict[str, str]:
+    """Find the PostgreSQL servers besides the default one: what each is, and its folder."""
+    said = session.run("python", "-c", LIST_OTHER_SERVERS, silent=True)
+    found = re.search(r"^servers:(.*)$", str(said), re.MULTILINE)
+    if found is None:
         session.error(f"cannot list the PostgreSQL servers: {said}")
-    listed: list[dict[str, str]] = json.loads(servers[1])
-    return listed
+    servers: dict[str, str] = json.loads(found[1])
+    return servers
 
 
 @nox.session
@@ -91,6 +91,8 @@ def types(session: nox.Session) -> None:
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     session.run("mypy", "noxfile.py", *sources)
     session.run("pyright", f"--pythonpath={session.virtualenv.bin}/python", env=quiet)
+    for module in MODULES:
+        session.run("pyright", "--ignoreexternal", "--verifytypes", module, env=quiet, silent=True)
     session.run("pytest", TYPE_TESTS, *session.posargs, env=quiet)
 
 
@@ -100,12 +102,12 @@ def sql(session: nox.Session) -> None:
     sync(session, "test", "lint")
     session.run("sqlfluff", "lint", "pkgs/core-sql/src/pgflow_core_sql/sql")
     session.run("pytest", "pkgs/core-sql/tests/schema/test_conventions.py")
-    for server in other_servers(session):
-        session.log(f"PostgreSQL {server['major']} ({server['origin']}, {server['path']})")
+    for server, folder in other_servers(session).items():
+        session.log(f"on {server} in {folder}")
         session.run(
             *("pytest", "-m", "not slow", "pkgs/core-sql/tests", "tests/acceptance"),
             *session.posargs,
-            env={"PGFLOW_TEST_PG_BIN": server["path"]},
+            env={"PGFLOW_TEST_PG_BIN": folder},
         )
 
 
