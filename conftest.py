@@ -1,0 +1,3 @@
+"""What every package's tests share; the machinery is in tests/support."""
+
+pytest_plugins = ["tests.support.fixtures"]
