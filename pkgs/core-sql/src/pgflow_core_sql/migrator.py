@@ -1,0 +1,151 @@
+"""Bringing a database's pgflow schema to the version of this package."""
+
+from dataclasses import dataclass
+from typing import Final, LiteralString, cast
+
+import psycopg
+
+from pgflow_core_sql import sqlfiles
+from pgflow_core_sql.errors import MigrationChanged, MigrationFailed, SchemaTooNew
+from pgflow_core_sql.sqlfiles import Migration, SqlFile
+
+# Held to the end of the transaction, so that concurrent migrators take turns.
+_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('pgflow migrate', 0))"
+_HAS_HISTORY: Final = "select to_regclass('pgflow.schema_migrations') is not null"
+_HISTORY: Final = "select version, digest from pgflow.schema_migrations order by version"
+_RECORD: Final = """
+insert into pgflow.schema_migrations (version, name, digest) values (%s, %s, %s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationReport:
+    """What a migrate did.
+
+    Attributes:
+        before: Schema version that was found; 0 where there was none.
+        after: Schema version now.
+        applied: Names of the migrations that were applied, in order.
+    """
+
+    before: int
+    after: int
+    applied: tuple[str, ...]
+
+
+class Migrator:
+    """Brings one database to this package's version of the schema.
+
+    Tables move through numbered migrations, each applied once; functions and rights are written
+    anew each time. All of it is one transaction: it happens as a whole or not at all.
+
+    Args:
+        conninfo: A connection URL or string of psycopg, or an open connection. An open
+            connection that is inside a transaction keeps it open; the caller commits.
+    """
+
+    def __init__(self, conninfo: str | psycopg.Connection[object]) -> None:
+        self._conninfo = conninfo
+
+    def migrate(self) -> MigrationReport:
+        """Apply what is missing; where nothing is, write functions and rights anew.
+
+        Raises:
+            SchemaTooNew: A newer pgflow has migrated the database.
+            MigrationChanged: An applied migration is not the one of this package.
+            MigrationFailed: The server refused a statement.
+            psycopg.OperationalError: The database cannot be reached.
+        """
+        if not isinstance(self._conninfo, str):
+            return _migrate(self._conninfo)
+        with psycopg.connect(self._conninfo, autocommit=True) as conn:
+            return _migrate(conn)
+
+    def pending(self) -> tuple[str, ...]:
+        """Return the names of the migrations that are not applied yet, and change nothing.
+
+        Raises:
+            SchemaTooNew: A newer pgflow has migrated the database.
+            MigrationChanged: An applied migration is not the one of this package.
+        """
+        if not isinstance(self._conninfo, str):
+            return tuple(migration.name for migration in _pending(_history(self._conninfo)))
+        with psycopg.connect(self._conninfo, autocommit=True) as conn:
+            return tuple(migration.name for migration in _pending(_history(conn)))
+
+
+def install(conn: psycopg.Connection[object]) -> MigrationReport:
+    """Bring the database of an open connection to this package's version of the schema.
+
+    Raises:
+        MigrationError: As `Migrator.migrate`.
+    """
+    return Migrator(conn).migrate()
+
+
+def install_script() -> str:
+    """Return one plain SQL script that does what `Migrator` does to an empty database.
+
+    For people who own their migrations. Run again, it fails at the first table and, run in one
+    transaction (`psql -1`), changes nothing.
+    """
+    parts = [_section(sqlfiles.bootstrap())]
+    for migration in sqlfiles.migrations():
+        parts.append(_section(migration))
+        parts.append(
+            "insert into pgflow.schema_migrations (version, name, digest)\n"
+            f"values ({migration.version}, '{migration.name}', '{migration.digest}');\n"
+        )
+    parts.extend(_section(file) for file in sqlfiles.functions())
+    parts.append(_section(sqlfiles.grants()))
+    return "\n".join(parts)
+
+
+def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
+    with conn.transaction():
+        conn.execute(_LOCK)
+        history = _history(conn)
+        pending = _pending(history)
+        _apply(conn, sqlfiles.bootstrap())
+        for migration in pending:
+            _apply(conn, migration)
+            conn.execute(_RECORD, (migration.version, migration.name, migration.digest))
+        for file in sqlfiles.functions():
+            _apply(conn, file)
+        _apply(conn, sqlfiles.grants())
+    return MigrationReport(
+        before=max(history, default=0),
+        after=max(migration.version for migration in sqlfiles.migrations()),
+        applied=tuple(migration.name for migration in pending),
+    )
+
+
+def _history(conn: psycopg.Connection[object]) -> dict[int, str]:
+    with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        there = cursor.execute(_HAS_HISTORY).fetchone()
+        if there is None or not there[0]:
+            return {}
+        return dict(cursor.execute(_HISTORY).fetchall())
+
+
+def _pending(history: dict[int, str]) -> list[Migration]:
+    known = sqlfiles.migrations()
+    newest = known[-1].version
+    if max(history, default=0) > newest:
+        raise SchemaTooNew(installed=max(history), known=newest)
+    for migration in known:
+        if history.get(migration.version, migration.digest) != migration.digest:
+            raise MigrationChanged(name=migration.name)
+    return [migration for migration in known if migration.version not in history]
+
+
+def _apply(conn: psycopg.Connection[object], file: SqlFile) -> None:
+    try:
+        # The text is a file of this package, never a value.
+        conn.execute(cast("LiteralString", file.text), prepare=False)
+    except psycopg.Error as error:
+        raise MigrationFailed(name=file.name, reason=str(error).strip()) from error
+
+
+def _section(file: SqlFile) -> str:
+    return f"-- {file.name}\n\n{file.text}"

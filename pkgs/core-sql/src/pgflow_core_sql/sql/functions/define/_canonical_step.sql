@@ -1,0 +1,45 @@
+-- Write a step of a shape in the one form in which two can be compared.
+--
+-- Parameters:
+--   step: the step; fields that are left out or null have their defaults, dependencies any order.
+-- Returns: the step with every structural field and nothing else; NULL for NULL.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow._canonical_step(step jsonb)
+returns jsonb
+language sql
+immutable
+set search_path to ''
+begin atomic
+  select case when _canonical_step.step is not null then jsonb_build_object(
+    'slug', _canonical_step.step -> 'slug',
+    'stepType', coalesce(_canonical_step.step ->> 'stepType', 'single'),
+    'dependencies', edge.all_slugs,
+    'after', edge.after_slugs,
+    'mapOver', case when _canonical_step.step ->> 'stepType' = 'map' then coalesce(
+      _canonical_step.step ->> 'mapOver', edge.all_slugs ->> 0, 'run'
+    ) end,
+    'whenUnmet', coalesce(_canonical_step.step ->> 'whenUnmet', 'skip'),
+    'whenExhausted', coalesce(_canonical_step.step ->> 'whenExhausted', 'fail'),
+    'requiredInputPattern', coalesce(
+      _canonical_step.step -> 'requiredInputPattern', '{"defined": false}'
+    ),
+    'forbiddenInputPattern', coalesce(
+      _canonical_step.step -> 'forbiddenInputPattern', '{"defined": false}'
+    )
+  ) end
+  from (
+    select
+      coalesce(jsonb_agg(dep.slug order by dep.slug collate "C"), '[]') as all_slugs,
+      coalesce(
+        jsonb_agg(dep.slug order by dep.slug collate "C")
+          filter (where _canonical_step.step -> 'after' ? dep.slug),
+        '[]'
+      ) as after_slugs
+    from jsonb_array_elements_text(coalesce(_canonical_step.step -> 'dependencies', '[]'))
+      as dep (slug)
+  ) as edge;
+end;
+
+comment on function pgflow._canonical_step is
+'Write a step of a shape in the one form in which two can be compared.';

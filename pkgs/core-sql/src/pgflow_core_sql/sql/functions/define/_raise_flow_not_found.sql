@@ -1,0 +1,24 @@
+-- Raise the error that a flow does not exist.
+--
+-- Parameters:
+--   flow_slug: the flow.
+-- Returns: never.
+-- Errors: PF001 always.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow._raise_flow_not_found(flow_slug text)
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  raise exception using
+    errcode = 'PF001',
+    message = format('flow %s does not exist', left(_raise_flow_not_found.flow_slug, 200)),
+    detail = format('flow_slug=%s', left(_raise_flow_not_found.flow_slug, 200)),
+    hint = 'compile the flow first: start a worker that serves it, or apply what `pgflow compile` '
+      'prints';
+end
+$$;
+
+comment on function pgflow._raise_flow_not_found is 'Raise the error that a flow does not exist.';

@@ -1,0 +1,34 @@
+-- Tell those who sleep or watch that runs have changed. Costs two look-ups while nobody does.
+--
+-- Parameters:
+--   run_ids: the runs; may hold an id more than once.
+-- Returns: nothing.
+-- Locks: none; a notification is sent at commit.
+-- Idempotent: yes.
+create or replace function pgflow._announce_changes(run_ids uuid [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  if exists (select from pgflow.waiting_workers) then
+    perform pgflow._wake_workers(pgflow._flows_with_work(array(
+      select distinct run.flow_slug
+      from pgflow.runs as run
+      where run.run_id = any (_announce_changes.run_ids)
+    )));
+  end if;
+  if exists (select from pgflow.run_watchers) then
+    perform pg_notify('pgflow_runs', watched.run_id::text)
+    from (
+      select distinct watcher.run_id
+      from pgflow.run_watchers as watcher
+      where watcher.run_id = any (_announce_changes.run_ids)
+        and watcher.expires_at > clock_timestamp()
+    ) as watched;
+  end if;
+end
+$$;
+
+comment on function pgflow._announce_changes is
+'Tell those who sleep or watch that runs have changed.';

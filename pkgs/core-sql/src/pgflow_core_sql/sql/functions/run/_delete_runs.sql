@@ -1,0 +1,23 @@
+-- Delete runs with all that belongs to them.
+--
+-- Parameters:
+--   run_ids: the runs, which the caller holds for update; NULL is none.
+-- Returns: nothing.
+-- Locks: none of its own.
+-- Writes: runs, step_states, step_tasks, task_attempts, run_watchers.
+-- Idempotent: yes.
+create or replace function pgflow._delete_runs(run_ids uuid [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.step_states as state where state.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.runs as run where run.run_id = any (_delete_runs.run_ids);
+end
+$$;
+
+comment on function pgflow._delete_runs is 'Delete runs with all that belongs to them.';

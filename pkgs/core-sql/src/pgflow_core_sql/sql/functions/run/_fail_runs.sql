@@ -1,0 +1,41 @@
+-- Fail runs: the step that is to blame fails, and all that is under way or waiting is cancelled.
+--
+-- Parameters:
+--   run_ids, step_slugs, error_messages: for each run the step that failed it, and why, as parallel
+--     arrays without a run twice.
+-- Returns: nothing.
+-- Locks: the caller holds the runs for update. Then step_states and step_tasks of the runs.
+-- Writes: runs, step_states, step_tasks.
+-- Idempotent: yes, a run that has ended stays as it is.
+create or replace function pgflow._fail_runs(
+  run_ids uuid [], step_slugs text [], error_messages text []
+)
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  with failed as (
+    update pgflow.runs as run
+    set status = 'failed', failed_at = now(), error_message = cause.error_message,
+      failed_step_slug = cause.step_slug
+    from unnest(_fail_runs.run_ids, _fail_runs.step_slugs, _fail_runs.error_messages)
+      as cause (run_id, step_slug, error_message)
+    where run.run_id = cause.run_id and run.status = 'started'
+    returning run.run_id, run.failed_step_slug, run.error_message
+  )
+  update pgflow.step_states as state
+  set status = case when state.step_slug = failed.failed_step_slug then 'failed' else 'cancelled' end,
+    failed_at = case when state.step_slug = failed.failed_step_slug then now() end,
+    cancelled_at = case when state.step_slug <> failed.failed_step_slug then now() end,
+    error_message = case
+      when state.step_slug = failed.failed_step_slug then failed.error_message
+    end
+  from failed
+  where state.run_id = failed.run_id and state.status in ('created', 'started');
+  perform pgflow._end_tasks(_fail_runs.run_ids, null, 'cancelled');
+end
+$$;
+
+comment on function pgflow._fail_runs is
+'Fail runs: the step that is to blame fails, and all that is under way or waiting is cancelled.';

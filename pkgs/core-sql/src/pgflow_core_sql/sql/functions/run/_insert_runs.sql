@@ -1,0 +1,43 @@
+-- Write the rows of new runs.
+--
+-- Parameters:
+--   flow_slug: the flow.
+--   inputs, run_ids: one of each a run.
+--   priority: of all the runs.
+-- Returns: nothing.
+-- Errors: PF009 a run with that id exists.
+-- Locks: the row of the flow (for key share, by the foreign key).
+-- Writes: runs. A flow without steps is completed at once.
+-- Idempotent: no.
+create or replace function pgflow._insert_runs(
+  flow_slug text, inputs jsonb [], run_ids uuid [], priority smallint
+)
+returns void
+language plpgsql
+set search_path to ''
+as $$
+declare
+  v_steps int;
+begin
+  select count(*) into v_steps
+  from pgflow.steps as step
+  where step.flow_slug = _insert_runs.flow_slug;
+  insert into pgflow.runs (
+    run_id, flow_slug, input, remaining_steps, priority, status, completed_at, output
+  )
+  select
+    new.run_id, _insert_runs.flow_slug, new.input, v_steps, _insert_runs.priority,
+    case when v_steps = 0 then 'completed' else 'started' end,
+    case when v_steps = 0 then now() end,
+    case when v_steps = 0 then '{}'::jsonb end
+  from unnest(_insert_runs.run_ids, _insert_runs.inputs) as new (run_id, input);
+exception when unique_violation then
+  raise exception using
+    errcode = 'PF009',
+    message = format('a run of flow %s has an id that is already taken', _insert_runs.flow_slug),
+    detail = format('flow_slug=%s run_ids=%s', _insert_runs.flow_slug,
+      array_to_string(_insert_runs.run_ids[1:20], ','));
+end
+$$;
+
+comment on function pgflow._insert_runs is 'Write the rows of new runs.';

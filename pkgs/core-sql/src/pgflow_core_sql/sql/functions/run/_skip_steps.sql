@@ -1,0 +1,57 @@
+-- Skip steps, and where a verdict is 'skip-cascade', every step that depends on them.
+--
+-- Parameters:
+--   verdicts: the steps; error_message is kept on those that are skipped after a failure.
+--   reason: skip_reason of the steps themselves; that of their dependents is dependency_skipped.
+-- Returns: the steps that are skipped now, dependents included. Counting them off is for the
+--   caller, by _advance_runs.
+-- Locks: the caller holds the runs.
+-- Writes: step_states.
+-- Idempotent: yes, a step that has ended stays as it is.
+create or replace function pgflow._skip_steps(verdicts pgflow.step_verdict [], reason text)
+returns table (run_id uuid, step_slug text)
+language plpgsql
+set search_path to ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with recursive trigger as (
+    select verdict.run_id, verdict.step_slug collate "C" as step_slug,
+      verdict.flow_slug collate "C" as flow_slug, verdict.verdict, verdict.error_message
+    from unnest(_skip_steps.verdicts) as verdict
+  ),
+  -- union, not union all: a step that is reached by many paths is visited once.
+  reached as (
+    select trigger.run_id, trigger.flow_slug, trigger.step_slug
+    from trigger
+    where trigger.verdict = 'skip-cascade'
+    union
+    select reached.run_id, reached.flow_slug, dep.step_slug
+    from reached
+    join pgflow.deps as dep
+      on dep.flow_slug = reached.flow_slug and dep.dep_slug = reached.step_slug
+  ),
+  affected as (
+    select trigger.run_id, trigger.step_slug, _skip_steps.reason as reason, trigger.error_message
+    from trigger
+    union all
+    select reached.run_id, reached.step_slug, 'dependency_skipped', null
+    from reached
+    where not exists (
+      select from trigger
+      where trigger.run_id = reached.run_id and trigger.step_slug = reached.step_slug
+    )
+  )
+  update pgflow.step_states as state
+  set status = 'skipped', skip_reason = affected.reason, skipped_at = now(),
+    error_message = affected.error_message, remaining_tasks = null
+  from affected
+  where state.run_id = affected.run_id and state.step_slug = affected.step_slug
+    and state.status in ('created', 'started')
+  returning state.run_id, state.step_slug;
+end
+$$;
+
+comment on function pgflow._skip_steps is
+'Skip steps, and where a verdict is ''skip-cascade'', every step that depends on them.';

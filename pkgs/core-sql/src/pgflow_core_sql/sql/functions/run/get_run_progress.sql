@@ -1,0 +1,55 @@
+-- Read how far a run has come, without any of its inputs and outputs.
+--
+-- Parameters:
+--   run_id: the run.
+-- Returns: NULL where there is no such run, or {"run_id", "flow_slug", "status", "remaining_steps",
+--   "error_message", "failed_step_slug", "started_at", "completed_at", "failed_at",
+--   "cancelled_at", "steps": [{"step_slug", "step_type", "status", "initial_tasks",
+--   "remaining_tasks", "failed_attempts", "error_message", "skip_reason", "started_at",
+--   "completed_at", "failed_at", "skipped_at", "cancelled_at"}]}, steps in step order.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow.get_run_progress(run_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path to ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'run_id', run.run_id, 'flow_slug', run.flow_slug, 'status', run.status,
+      'remaining_steps', run.remaining_steps, 'error_message', run.error_message,
+      'failed_step_slug', run.failed_step_slug, 'started_at', run.started_at,
+      'completed_at', run.completed_at, 'failed_at', run.failed_at,
+      'cancelled_at', run.cancelled_at,
+      'steps', coalesce(states.steps, '[]')
+    )
+    from pgflow.runs as run
+    cross join lateral (
+      select jsonb_agg(jsonb_build_object(
+        'step_slug', step.step_slug, 'step_type', step.step_type, 'status', state.status,
+        'initial_tasks', state.initial_tasks, 'remaining_tasks', state.remaining_tasks,
+        'failed_attempts', (
+          select count(*)
+          from pgflow.task_attempts as attempt
+          where attempt.run_id = state.run_id and attempt.step_slug = state.step_slug
+        ),
+        'error_message', state.error_message, 'skip_reason', state.skip_reason,
+        'started_at', state.started_at, 'completed_at', state.completed_at,
+        'failed_at', state.failed_at, 'skipped_at', state.skipped_at,
+        'cancelled_at', state.cancelled_at
+      ) order by step.step_index) as steps
+      from pgflow.step_states as state
+      join pgflow.steps as step
+        on step.flow_slug = state.flow_slug and step.step_slug = state.step_slug
+      where state.run_id = run.run_id
+    ) as states
+    where run.run_id = get_run_progress.run_id
+  );
+end
+$$;
+
+comment on function pgflow.get_run_progress is
+'Read how far a run has come, without any of its inputs and outputs.';

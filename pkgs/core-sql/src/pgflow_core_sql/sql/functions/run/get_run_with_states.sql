@@ -1,0 +1,34 @@
+-- Read a run with the states of its steps.
+--
+-- Parameters:
+--   run_id: the run.
+-- Returns: {"run": row of runs, "steps": [rows of step_states, in step order]}; NULL where there is
+--   no such run.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow.get_run_with_states(run_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path to ''
+as $$
+begin
+  return (
+    select jsonb_build_object('run', to_jsonb(run), 'steps', coalesce(
+      (
+        select jsonb_agg(to_jsonb(state) order by step.step_index)
+        from pgflow.step_states as state
+        join pgflow.steps as step
+          on step.flow_slug = state.flow_slug and step.step_slug = state.step_slug
+        where state.run_id = run.run_id
+      ),
+      '[]'
+    ))
+    from pgflow.runs as run
+    where run.run_id = get_run_with_states.run_id
+  );
+end
+$$;
+
+comment on function pgflow.get_run_with_states is 'Read a run with the states of its steps.';

@@ -1,0 +1,30 @@
+-- Start a run of a flow and read it with the states of its steps.
+--
+-- Parameters: as start_flow.
+-- Returns: as get_run_with_states.
+-- Errors: as start_flow.
+-- Locks: as start_flow.
+-- Writes: runs, step_states, step_tasks.
+-- Idempotent: as start_flow.
+create or replace function pgflow.start_flow_with_states(
+  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path to ''
+as $$
+declare
+  v_run_id uuid;
+begin
+  select run.run_id into v_run_id
+  from pgflow.start_flow(
+    start_flow_with_states.flow_slug, start_flow_with_states.input,
+    start_flow_with_states.run_id, start_flow_with_states.priority
+  ) as run;
+  return pgflow.get_run_with_states(v_run_id);
+end
+$$;
+
+comment on function pgflow.start_flow_with_states is
+'Start a run of a flow and read it with the states of its steps.';

@@ -1,0 +1,24 @@
+-- Ask no longer to be notified of changes of runs.
+--
+-- Parameters:
+--   watcher_id: id of the client.
+--   run_ids: the runs.
+-- Returns: nothing.
+-- Locks: none.
+-- Writes: run_watchers.
+-- Idempotent: yes.
+create or replace function pgflow.unwatch_runs(watcher_id uuid, run_ids uuid [])
+returns void
+language plpgsql
+security definer
+set search_path to ''
+as $$
+begin
+  delete from pgflow.run_watchers as watcher
+  where watcher.watcher_id = unwatch_runs.watcher_id
+    and watcher.run_id = any (unwatch_runs.run_ids);
+end
+$$;
+
+comment on function pgflow.unwatch_runs is
+'Ask no longer to be notified of changes of runs.';

@@ -1,0 +1,39 @@
+-- Ask to be notified of changes of runs, on channel pgflow_runs, its payload the run's id.
+--
+-- Parameters:
+--   watcher_id: id of the client.
+--   run_ids: the runs.
+--   lifetime_seconds: how long, unless the call is repeated.
+-- Returns: nothing. A transaction that was under way meanwhile may still commit a change without a
+--   word, so a client also looks by itself, at growing intervals.
+-- Locks: none.
+-- Writes: run_watchers.
+-- Idempotent: yes.
+create or replace function pgflow.watch_runs(
+  watcher_id uuid, run_ids uuid [], lifetime_seconds int default 60
+)
+returns void
+language plpgsql
+security definer
+set search_path to ''
+as $$
+begin
+  delete from pgflow.run_watchers as watcher
+  where (watcher.run_id, watcher.watcher_id) in (
+    select gone.run_id, gone.watcher_id
+    from pgflow.run_watchers as gone
+    where gone.expires_at < clock_timestamp()
+    limit 100
+    for update skip locked
+  );
+  insert into pgflow.run_watchers as watcher (run_id, watcher_id, expires_at)
+  select distinct watched.run_id, watch_runs.watcher_id,
+    clock_timestamp() + make_interval(secs => watch_runs.lifetime_seconds)
+  from unnest(watch_runs.run_ids) as watched (run_id)
+  on conflict on constraint run_watchers_pkey do update
+  set expires_at = excluded.expires_at;
+end
+$$;
+
+comment on function pgflow.watch_runs is
+'Ask to be notified of changes of runs, on channel pgflow_runs, its payload the run''s id.';

@@ -1,0 +1,27 @@
+-- Pick those of some flows that have a task ready, beginning at a random one.
+--
+-- Parameters:
+--   flow_slugs: the flows.
+-- Returns: those with a task that can be claimed now; never NULL.
+-- Locks: none.
+-- Idempotent: yes, but for the order.
+create or replace function pgflow._flows_with_work(flow_slugs text [])
+returns text []
+language plpgsql
+set search_path to ''
+as $$
+begin
+  return array(
+    select flow.slug
+    from unnest(_flows_with_work.flow_slugs) as flow (slug)
+    where exists (
+      select from pgflow.step_tasks as task
+      where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
+    )
+    order by random()
+  );
+end
+$$;
+
+comment on function pgflow._flows_with_work is
+'Pick those of some flows that have a task ready, beginning at a random one.';

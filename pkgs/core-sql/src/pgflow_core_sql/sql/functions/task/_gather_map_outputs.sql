@@ -1,0 +1,33 @@
+-- Store the outputs of completed maps: the array of their tasks' outputs, in order.
+--
+-- Parameters:
+--   run_ids, step_slugs: completed steps, as parallel arrays; single ones among them are left alone.
+-- Returns: nothing.
+-- Locks: the caller holds the runs and the step_states.
+-- Writes: step_states. A statement of its own, because only a snapshot taken after the last counter
+--   was written sees what other workers have recorded.
+-- Idempotent: yes.
+create or replace function pgflow._gather_map_outputs(run_ids uuid [], step_slugs text [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  update pgflow.step_states as state
+  set output = (
+    select coalesce(jsonb_agg(task.output order by task.task_index), '[]')
+    from pgflow.step_tasks as task
+    where task.run_id = state.run_id and task.step_slug = state.step_slug
+  )
+  from unnest(_gather_map_outputs.run_ids, _gather_map_outputs.step_slugs)
+    as ended (run_id, step_slug)
+  join pgflow.runs as run on run.run_id = ended.run_id
+  join pgflow.steps as step
+    on step.flow_slug = run.flow_slug and step.step_slug = ended.step_slug
+  where state.run_id = ended.run_id and state.step_slug = ended.step_slug
+    and step.step_type = 'map';
+end
+$$;
+
+comment on function pgflow._gather_map_outputs is
+'Store the outputs of completed maps: the array of their tasks'' outputs, in order.';

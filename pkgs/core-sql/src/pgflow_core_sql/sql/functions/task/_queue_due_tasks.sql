@@ -1,0 +1,41 @@
+-- Give delayed tasks that have come due their place in the queue.
+--
+-- Parameters:
+--   flow_slugs: the flows to look at.
+-- Returns: nothing.
+-- Locks: the tasks, skipping those that others hold.
+-- Writes: step_tasks, at most 1000 a flow and call.
+-- Idempotent: yes.
+create or replace function pgflow._queue_due_tasks(flow_slugs text [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  if not exists (
+    select from pgflow.step_tasks as task
+    where task.flow_slug = any (_queue_due_tasks.flow_slugs) and task.status = 'queued'
+      and task.order_at = 'infinity' and task.available_at <= clock_timestamp()
+  ) then
+    return;
+  end if;
+  update pgflow.step_tasks as task
+  set order_at = task.available_at
+  where task.ctid = any (array(
+    select due.ctid
+    from unnest(_queue_due_tasks.flow_slugs) as flow (slug)
+    cross join lateral (
+      select delayed.ctid
+      from pgflow.step_tasks as delayed
+      where delayed.flow_slug = flow.slug and delayed.status = 'queued'
+        and delayed.order_at = 'infinity' and delayed.available_at <= clock_timestamp()
+      order by delayed.available_at
+      limit 1000
+      for no key update skip locked
+    ) as due
+  ));
+end
+$$;
+
+comment on function pgflow._queue_due_tasks is
+'Give delayed tasks that have come due their place in the queue.';

@@ -1,0 +1,26 @@
+-- Raise unless parallel arrays are equally long.
+--
+-- Parameters:
+--   lengths: length of each; NULL where an array is NULL.
+-- Returns: nothing.
+-- Errors: PF008 they differ.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow._require_equal_lengths(lengths int [])
+returns void
+language plpgsql
+immutable
+set search_path to ''
+as $$
+begin
+  if lengths[1] is null or lengths[1] <> all (lengths) is not false then
+    raise exception using
+      errcode = 'PF008',
+      message = format('parallel arrays differ in length: %s', lengths),
+      hint = 'give one element of each array for each task';
+  end if;
+end
+$$;
+
+comment on function pgflow._require_equal_lengths is
+'Raise unless parallel arrays are equally long.';

@@ -1,0 +1,55 @@
+-- Write one task an element for those of the given steps that are maps.
+--
+-- Parameters:
+--   run_ids, step_slugs: steps that have just started, as parallel arrays.
+-- Returns: nothing.
+-- Locks: none; the caller holds the runs, or has just inserted them.
+-- Writes: step_tasks. The element is stored with its task, except where a map runs over a map:
+--   there it is the output of the other map's task with the same index.
+-- Idempotent: no.
+create or replace function pgflow._spawn_elements(run_ids uuid [], step_slugs text [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+begin
+  insert into pgflow.step_tasks (
+    run_id, step_slug, task_index, flow_slug, priority, input, order_at, available_at
+  )
+  select
+    run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority, element.input,
+    case
+      when step.opt_start_delay > 0 then 'infinity'
+      else now() + element.task_index * interval '100 milliseconds'
+    end,
+    now() + make_interval(secs => coalesce(step.opt_start_delay, 0))
+  from unnest(_spawn_elements.run_ids, _spawn_elements.step_slugs) as started (run_id, step_slug)
+  join pgflow.runs as run on run.run_id = started.run_id
+  join pgflow.steps as step
+    on step.flow_slug = run.flow_slug and step.step_slug = started.step_slug
+  join pgflow.step_states as state
+    on state.run_id = started.run_id and state.step_slug = started.step_slug
+  left join pgflow.steps as source
+    on source.flow_slug = run.flow_slug and source.step_slug = step.map_over
+  cross join lateral (
+    select (value.place - 1)::int as task_index, value.input
+    from jsonb_array_elements(case
+      when step.map_over = 'run' then run.input
+      when source.step_type = 'single' then (
+        select parent.output
+        from pgflow.step_states as parent
+        where parent.run_id = started.run_id and parent.step_slug = step.map_over
+      )
+    end) with ordinality as value (input, place)
+    union all
+    select place.task_index, null
+    from generate_series(
+      0, case when source.step_type = 'map' then state.initial_tasks - 1 else -1 end
+    ) as place (task_index)
+  ) as element
+  where step.step_type = 'map';
+end
+$$;
+
+comment on function pgflow._spawn_elements is
+'Write one task an element for those of the given steps that are maps.';

@@ -1,0 +1,38 @@
+-- Write the tasks of steps that have just started.
+--
+-- Parameters:
+--   run_ids, step_slugs: the steps, as parallel arrays; NULL is none.
+-- Returns: nothing.
+-- Locks: none; the caller holds the runs, or has just inserted them.
+-- Writes: step_tasks. Elements of a map lie 100 ms apart in the order of the queue: a map of any
+--   size is overtaken by what starts after it, and never waits longer than its size in tenths of
+--   a second for its turn.
+-- Idempotent: no.
+create or replace function pgflow._spawn_tasks(run_ids uuid [], step_slugs text [])
+returns void
+language plpgsql
+set search_path to ''
+as $$
+declare
+  v_singles int;
+begin
+  insert into pgflow.step_tasks (
+    run_id, step_slug, task_index, flow_slug, priority, order_at, available_at
+  )
+  select
+    run.run_id, step.step_slug, 0, run.flow_slug, run.priority,
+    case when step.opt_start_delay > 0 then 'infinity' else now() end,
+    now() + make_interval(secs => coalesce(step.opt_start_delay, 0))
+  from unnest(_spawn_tasks.run_ids, _spawn_tasks.step_slugs) as started (run_id, step_slug)
+  join pgflow.runs as run on run.run_id = started.run_id
+  join pgflow.steps as step
+    on step.flow_slug = run.flow_slug and step.step_slug = started.step_slug
+  where step.step_type = 'single';
+  get diagnostics v_singles = row_count;
+  if v_singles < cardinality(_spawn_tasks.run_ids) then
+    perform pgflow._spawn_elements(_spawn_tasks.run_ids, _spawn_tasks.step_slugs);
+  end if;
+end
+$$;
+
+comment on function pgflow._spawn_tasks is 'Write the tasks of steps that have just started.';

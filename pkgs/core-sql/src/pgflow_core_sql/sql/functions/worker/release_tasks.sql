@@ -1,0 +1,47 @@
+-- Hand claimed tasks back, to be claimed again at once; this costs them no attempt.
+--
+-- Parameters:
+--   run_ids, step_slugs, task_indexes: the tasks, as parallel arrays.
+--   attempts: attempts_count of each claim.
+-- Returns: how many tasks went back. Tasks that this attempt no longer holds stay as they are.
+-- Errors: PF008 the arrays differ in length.
+-- Locks: the runs, sorted (for key share), then the tasks by key.
+-- Writes: step_tasks.
+-- Idempotent: yes.
+create or replace function pgflow.release_tasks(
+  run_ids uuid [], step_slugs text [], task_indexes int [], attempts int []
+)
+returns int
+language plpgsql
+security definer
+set search_path to ''
+as $$
+declare
+  v_released int;
+begin
+  perform pgflow._require_equal_lengths(array[
+    cardinality(release_tasks.run_ids), cardinality(release_tasks.step_slugs),
+    cardinality(release_tasks.task_indexes), cardinality(release_tasks.attempts)
+  ]);
+  perform pgflow._lock_runs(release_tasks.run_ids, 'share');
+  update pgflow.step_tasks as task
+  set status = 'queued', started_at = null, released_count = task.released_count + 1
+  from (
+    select each.run_id, each.step_slug, each.task_index, each.attempt
+    from unnest(
+      release_tasks.run_ids, release_tasks.step_slugs, release_tasks.task_indexes,
+      release_tasks.attempts
+    ) as each (run_id, step_slug, task_index, attempt)
+    order by each.run_id, each.step_slug, each.task_index
+  ) as report
+  where task.run_id = report.run_id and task.step_slug = report.step_slug
+    and task.task_index = report.task_index and task.status = 'started'
+    and task.attempts_count = report.attempt;
+  get diagnostics v_released = row_count;
+  perform pgflow._announce_changes(release_tasks.run_ids);
+  return v_released;
+end
+$$;
+
+comment on function pgflow.release_tasks is
+'Hand claimed tasks back, to be claimed again at once; this costs them no attempt.';
