@@ -2,6 +2,8 @@
 
 PgflowError
  ├── DefinitionError        the flow is written wrongly; raised while its module is imported
+ │    └── ReferenceUsed         a reference was used as if it were the value it stands for
+ ├── UnknownStep            a flow was asked for a step that it does not have
  ├── DataInvalid            a value does not fit its declared type; final, never retried
  │    ├── InputInvalid          the input that a run is started with
  │    ├── HandlerInputInvalid   what a handler is about to receive
@@ -23,7 +25,9 @@ __all__ = [
     "HandlerOutputInvalid",
     "InputInvalid",
     "PgflowError",
+    "ReferenceUsed",
     "RetryAfter",
+    "UnknownStep",
 ]
 
 
@@ -46,6 +50,33 @@ class DefinitionError(PgflowError):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
+
+
+class ReferenceUsed(DefinitionError, AttributeError):
+    """A reference such as `fetch.output` was used as if it were the value it stands for.
+
+    Also an AttributeError, so that `hasattr` and tools that probe objects keep working.
+    """
+
+
+class UnknownStep(PgflowError):
+    """A flow was asked for a step that it does not have.
+
+    Attributes:
+        flow_slug: The flow.
+        step_slug: The slug that was asked for.
+        known: The slugs of the steps that it has, in definition order.
+    """
+
+    def __init__(self, flow_slug: str, step_slug: str, known: tuple[str, ...]) -> None:
+        super().__init__(flow_slug, step_slug, known)
+        self.flow_slug = flow_slug
+        self.step_slug = step_slug
+        self.known = known
+
+    def __str__(self) -> str:
+        steps = ", ".join(self.known) or "none"
+        return f"flow {self.flow_slug!r} has no step {self.step_slug!r}; its steps: {steps}"
 
 
 class DataInvalid(PgflowError):

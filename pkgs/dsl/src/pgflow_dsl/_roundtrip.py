@@ -1,0 +1,135 @@
+"""Finds types whose values would not come back from JSON as what they were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pgflow_dsl._unions import find_ambiguity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NOT_SCHEMAS: Final = frozenset(
+    {"metadata", "cls", "default", "config", "expected", "members", "serialization", "ref"}
+)
+_NOT_KEYS: Final = frozenset(
+    {"none", "nullable", "complex", "tuple", "list", "set", "frozenset", "dict", "model"}
+    | {"dataclass", "typed-dict", "named-tuple"}
+)
+_FORMATS: Final = {
+    "binary": (
+        "it has a bytes field that is written as text; set "
+        "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
+    ),
+    "password": "it holds a secret, which is masked when written and would be stored unmasked",
+}
+
+
+def find_obstacle(core_schema: dict[str, Any], json_schemas: Iterable[Any]) -> str | None:
+    """Return why values of a type would not survive JSON, None where they do.
+
+    Args:
+        core_schema: What pydantic built for the type.
+        json_schemas: Its JSON Schemas.
+    """
+    definitions = {node["ref"]: node for node in _nodes(core_schema) if "ref" in node}
+    for node in _nodes(core_schema):
+        match node["type"]:
+            case "generator":
+                return "it can be read only once; use a list or a Sequence"
+            case "enum":
+                reason = _enum_obstacle(node)
+            case "dict":
+                reason = _key_obstacle(node.get("keys_schema", {}), definitions)
+            case "union":
+                reason = find_ambiguity(node, definitions)
+            case "model-fields" | "typed-dict":
+                reason = _fields_obstacle(node["fields"].items())
+            case "dataclass-args":
+                reason = _fields_obstacle((field["name"], field) for field in node["fields"])
+            case _:
+                reason = None
+        if reason is not None:
+            return reason
+    for schema in json_schemas:
+        for found in _formats(schema):
+            if found in _FORMATS:
+                return _FORMATS[found]
+    return None
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    pending: list[Any] = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list | tuple):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            if isinstance(node.get("type"), str):
+                yield node
+            for key, value in node.items():
+                if key == "fields" and isinstance(value, dict):
+                    # Its keys are names of the user's, which may be any of the words below.
+                    pending.extend(value.values())
+                elif key not in _NOT_SCHEMAS:
+                    pending.append(value)
+
+
+def _formats(schema: Any) -> Iterator[str]:
+    pending: list[Any] = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            if isinstance(node.get("format"), str):
+                yield node["format"]
+            pending.extend(value for key, value in node.items() if key != "default")
+
+
+def _enum_obstacle(node: dict[str, Any]) -> str | None:
+    for member in node["members"]:
+        if not isinstance(member.value, str | int | float | None):
+            return f"{member} has a value that JSON cannot hold; use text or a number"
+    return None
+
+
+def _key_obstacle(keys: dict[str, Any], definitions: dict[str, Any]) -> str | None:
+    kind = keys.get("type")
+    if kind == "definition-ref":
+        keys = definitions.get(keys["schema_ref"], keys)
+        kind = keys["type"]
+    values: list[Any] = []
+    if kind == "enum":
+        values = [member.value for member in keys["members"]]
+    elif kind == "literal":
+        values = keys["expected"]
+    elif kind == "union":
+        return next(
+            (reason for each in keys["choices"] if (reason := _choice_of_keys(each))), None
+        )
+    if kind in _NOT_KEYS or not all(isinstance(value, str) for value in values):
+        return "JSON has only text as keys, and these keys would not come back as they were"
+    return None
+
+
+def _choice_of_keys(choice: Any) -> str | None:
+    schema = choice[0] if isinstance(choice, tuple) else choice
+    if schema["type"] == "str":
+        return None
+    if schema["type"] == "literal" and all(isinstance(each, str) for each in schema["expected"]):
+        return None
+    return "JSON has only text as keys, so keys must be of one type"
+
+
+def _fields_obstacle(fields: Iterable[tuple[str, dict[str, Any]]]) -> str | None:
+    for name, field in fields:
+        written = field.get("serialization_alias", name)
+        read = field.get("validation_alias", name)
+        choices = read if isinstance(read, list) else [read]
+        if written not in choices and [written] not in choices:
+            return f"field {name!r} is written as {written!r} but read as {read!r}"
+        is_required = field.get("required", field["schema"]["type"] != "default")
+        if field.get("serialization_exclude") and is_required:
+            return f"field {name!r} is required but left out when written (exclude=True)"
+    return None

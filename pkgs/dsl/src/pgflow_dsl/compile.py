@@ -1,0 +1,90 @@
+"""Turns a flow into SQL that defines it in a database."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pgflow_dsl._slugs import FLOW_INPUT as FLOW_INPUT
+from pgflow_dsl.options import given_options
+from pgflow_dsl.shape import map_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pgflow_dsl.flow import Flow
+    from pgflow_dsl.step import AnyStep
+
+__all__ = ["compile_flow"]
+
+
+def compile_flow(flow: Flow[Any]) -> str:
+    """Return SQL text that defines a flow: one `create_flow`, then one `add_step` for each step.
+
+    The text depends on nothing but the definition. Running it again updates options; it raises
+    where the database has the flow with another structure. It neither begins nor commits, so it
+    is all or nothing only inside a transaction of the caller's.
+    """
+    calls = [
+        _call(
+            "create_flow",
+            {
+                "flow_slug": _text(flow.slug),
+                **_numbers(given_options(flow.options)),
+                "input_schema": _json(flow.input_schema),
+            },
+        ),
+        *(_add_step(flow, step) for step in flow.steps),
+    ]
+    return "\n".join([f"-- The flow {flow.slug}, compiled by pgflow.\n", *calls])
+
+
+def _add_step(flow: Flow[Any], step: AnyStep) -> str:
+    arguments = {"flow_slug": _text(flow.slug), "step_slug": _text(step.slug)}
+    if step.delivered:
+        arguments["deps_slugs"] = _array(each.slug for each in step.delivered)
+    arguments |= _numbers(given_options(step.options))
+    if step.kind == "map":
+        arguments["step_type"] = _text(step.kind)
+    if step.required_pattern is not None:
+        arguments["required_input_pattern"] = _json(step.required_pattern)
+    if step.forbidden_pattern is not None:
+        arguments["forbidden_input_pattern"] = _json(step.forbidden_pattern)
+    if step.when_unmet != "skip":
+        arguments["when_unmet"] = _text(step.when_unmet)
+    if step.when_exhausted != "fail":
+        arguments["when_exhausted"] = _text(step.when_exhausted)
+    source = map_source(step)
+    if source is not None:
+        arguments["map_over"] = _text(source)
+    if step.after:
+        arguments["after_slugs"] = _array(each.slug for each in step.after)
+    if step.takes_flow_input:
+        arguments["takes_flow_input"] = "true"
+    arguments["output_schema"] = _json(step.output_schema)
+    return _call("add_step", arguments)
+
+
+def _call(function: str, arguments: dict[str, str]) -> str:
+    lines = ",\n".join(f"  {name} => {value}" for name, value in arguments.items())
+    return f"select pgflow.{function}(\n{lines}\n);\n"
+
+
+def _numbers(options: dict[str, int | float]) -> dict[str, str]:
+    return {name: repr(value) for name, value in options.items()}
+
+
+def _array(slugs: Iterable[str]) -> str:
+    return f"array[{', '.join(_text(slug) for slug in sorted(slugs))}]"
+
+
+def _json(value: Any) -> str:
+    return _text(json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False))
+
+
+def _text(value: str) -> str:
+    quoted = value.replace("'", "''")
+    if "\\" in quoted:
+        # Means the same whether or not the server takes backslashes in plain strings literally.
+        return "E'" + quoted.replace("\\", "\\\\") + "'"
+    return f"'{quoted}'"
