@@ -63,6 +63,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.fail_tasks'),
       ('pgflow_worker', 'execute on function pgflow.report_and_claim'),
       ('pgflow_worker', 'execute on function pgflow.release_tasks'),
+      ('pgflow_worker', 'execute on function pgflow.release_unknown_tasks'),
       ('pgflow_worker', 'execute on function pgflow.requeue_stalled_tasks')
     ) as grants (role, object)
     join pg_catalog.pg_roles as role on role.rolname = grants.role

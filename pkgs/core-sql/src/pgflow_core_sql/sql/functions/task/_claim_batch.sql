@@ -38,7 +38,8 @@ begin
     get diagnostics v_claimed = row_count;
     v_left := v_left - v_claimed;
   end loop;
-  if v_left < _claim_batch.quantity then
+  -- A worker that got all it asked for may have no room left; with room, it still waits for more.
+  if v_left = 0 then
     delete from pgflow.waiting_workers as waiting
     where waiting.worker_id = _claim_batch.worker_id;
   end if;

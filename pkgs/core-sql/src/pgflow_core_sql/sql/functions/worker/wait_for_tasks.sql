@@ -9,7 +9,7 @@
 --   flow_slugs: the flows that it serves.
 -- Returns: seconds until the next delayed task of these flows comes due; NULL where there is none.
 -- Locks: none.
--- Writes: waiting_workers. The mark goes when the worker claims.
+-- Writes: waiting_workers. The mark goes when the worker gets as many tasks as it asked for.
 -- Idempotent: yes.
 create or replace function pgflow.wait_for_tasks(worker_id uuid, flow_slugs text [])
 returns double precision
