@@ -46,13 +46,14 @@ class Account:
     is_other: bool
 
     def run(
-        self, command: Sequence[str | Path], timeout: float
+        self, command: Sequence[str | Path], timeout: float, *, keep: int | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end, away from the terminal and its Ctrl-C.
 
         Args:
             command: The program and its arguments.
             timeout: Seconds after which it is killed.
+            keep: A file descriptor that it shall inherit.
 
         Returns:
             The exit code, and what it said on both outputs.
@@ -73,6 +74,7 @@ class Account:
                 text=True,
                 errors="replace",
                 timeout=timeout,
+                pass_fds=() if keep is None else (keep,),
                 start_new_session=True,
                 user=self.uid if self.is_other else None,
                 group=self.gid if self.is_other else None,

@@ -51,6 +51,7 @@ def init_cluster(
     account: Account,
     durable: bool,
     deadline: Deadline,
+    lock: int,
 ) -> None:
     """Make the data folder. It appears whole, or not at all.
 
@@ -63,14 +64,14 @@ def init_cluster(
         account: Who is to own it.
         durable: Whether to wait until it is on the disk.
         deadline: Until when it may take.
+        lock: The descriptor of the server's lock.
 
     Raises:
         InitFailed: `initdb` failed.
         StartTimeout: It took too long.
     """
     folders.clean()
-    # A name of its own, so that neither a killed initdb nor one that outlives its killed parent
-    # is ever taken for a data folder.
+    # A name of its own, so that what a killed start leaves is never taken for a data folder.
     unfinished = Path(tempfile.mkdtemp(prefix="init-", dir=folders.home))
     try:
         account.give(unfinished)
@@ -86,7 +87,9 @@ def init_cluster(
         if not durable:
             command.append("--no-sync")
         try:
-            made = account.run(command, timeout=deadline.left)
+            # It keeps the lock, so that when this process is killed, the next one does not clean
+            # up what initdb is still writing.
+            made = account.run(command, timeout=deadline.left, keep=lock)
         except subprocess.TimeoutExpired as exc:
             said = (exc.stdout or b"").decode(errors="replace")
             raise StartTimeout(folders.root, deadline.timeout, said) from exc

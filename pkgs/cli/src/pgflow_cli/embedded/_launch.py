@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from pgflow_cli.embedded import _postmaster
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 5432
 
-# After a crash, the dead server's processes keep its memory for a moment; and a server that
-# somebody else starts at this moment is as good as ours.
-PASSING = re.compile(r'pre-existing shared memory block|lock file "postmaster\.pid" already exists')
+# After a crash, the dead server's processes keep its memory for a moment. And a start that was
+# given up or killed may have left a server that has not told of itself yet: it is as good as ours.
+PASSING = re.compile(
+    r'pre-existing shared memory block|lock file "postmaster\.pid" (already exists|is empty)'
+)
+PAUSE = 0.1
 PORT_TAKEN = re.compile(r"could not bind IPv4 address .*: Address already in use")
 
 
@@ -79,11 +83,11 @@ class Launch:
         return self._process.poll() is not None
 
     def raise_unless_passing(self) -> None:
-        """Raise why the process ended, unless the reason will pass.
+        """Raise why the process ended; or wait a little, where the reason can pass by itself.
 
         Raises:
             PortInUse: Its port was taken.
-            StartFailed: Anything else that will not pass by itself.
+            StartFailed: Anything else that will not pass.
         """
         said = self._folders.log_tail(self._log_start, lines=50)
         if self.tcp_port is not None and PORT_TAKEN.search(said):
@@ -93,15 +97,18 @@ class Launch:
             raise StartFailed(
                 self._folders.root, tail or f"(nothing; exit code {self._process.returncode})"
             )
+        time.sleep(PAUSE)
 
     def _spawn(
         self, command: list[str | Path], account: Account
     ) -> tuple[int, subprocess.Popen[bytes]]:
         extra: dict[str, str] = {}
-        if (pid := _postmaster.recorded_pid(self._folders.data)) is not None:
-            # No live server of this data has this pid, so it is a crashed one's, and may be any
-            # process by now. PostgreSQL lets its grandparent's pid be in the file, which keeps
-            # its other checks, and the file, in place.
+        data = self._folders.data
+        pid = _postmaster.recorded_pid(data)
+        if pid is not None and not _postmaster.is_postmaster(pid, data):
+            # It is the pid of a crashed server, and may be any process by now. PostgreSQL lets
+            # its grandparent's pid be in the file, which keeps its other checks, and the file, in
+            # place. A live server's must never be named so: two would write to the data.
             extra["PG_GRANDPARENT_PID"] = str(pid)
         with os.fdopen(self._folders.open_log(), "ab") as log:
             return log.tell(), account.spawn(command, log=log, extra=extra)

@@ -34,7 +34,7 @@ class Deadline:
 
 
 @contextmanager
-def exclusive(path: Path, deadline: Deadline) -> Generator[None]:
+def exclusive(path: Path, deadline: Deadline) -> Generator[int]:
     """Hold a lock file for the length of a `with` block.
 
     The file stays: deleting a lock file lets two owners in.
@@ -42,6 +42,10 @@ def exclusive(path: Path, deadline: Deadline) -> Generator[None]:
     Args:
         path: The lock file, which is made when it is not there; its folder is there.
         deadline: Until when to wait for the lock.
+
+    Yields:
+        The descriptor of the lock. A child that inherits it keeps the lock until it ends, even
+        when this process is killed; no child inherits it unasked.
 
     Raises:
         FolderUnusable: The file cannot be opened.
@@ -65,7 +69,7 @@ def exclusive(path: Path, deadline: Deadline) -> Generator[None]:
                 if deadline.has_passed:
                     raise LockTimeout(path, deadline.timeout) from None
             time.sleep(0.01)
-        yield
+        yield descriptor
     finally:
-        # Closing drops the lock; no child inherits the descriptor.
+        # The lock ends when the last process that has the descriptor closes it or ends.
         os.close(descriptor)

@@ -23,6 +23,7 @@ class Postmaster:
 
     Attributes:
         pid: The process id.
+        data: Where its data was when it started.
         port: The port, in TCP and in the name of the Unix socket.
         sockets: The folder of the Unix socket; None while the server has not told yet.
         listens: Whether it listens on TCP.
@@ -30,6 +31,7 @@ class Postmaster:
     """
 
     pid: int
+    data: Path
     port: int
     sockets: Path | None
     listens: bool
@@ -77,6 +79,7 @@ def find_postmaster(data: Path) -> Postmaster | None:
         return None
     return Postmaster(
         pid=pid,
+        data=Path(lines[1]),
         port=port,
         sockets=Path(lines[4]) if lines[4] else None,
         listens=bool(lines[5].strip()),

@@ -120,8 +120,8 @@ class EmbeddedServer:
         """
         deadline = Deadline(timeout)
         self._folders.prepare_root()
-        with exclusive(self._folders.lock, deadline):
-            running = self._bring_up(deadline, tcp_port)
+        with exclusive(self._folders.lock, deadline) as lock:
+            running = self._bring_up(deadline, lock, tcp_port)
         if tcp_port is not None and not (running.listens and tcp_port in {0, running.port}):
             raise TcpUnavailable(self.root, running.port if running.listens else None)
         return self.url()
@@ -174,11 +174,7 @@ class EmbeddedServer:
             NotRunning: The server does not run.
         """
         running = self._running()
-        sockets = running.sockets
-        if sockets is None or not sockets.is_dir():
-            # The project was moved while its server runs.
-            sockets = self._folders.home / "s"
-        host = quote(str(sockets), safe="")
+        host = quote(str(running.sockets), safe="")
         return (
             f"postgresql://{_cluster.SUPERUSER}@/{quote(database, safe='')}"
             f"?host={host}&port={running.port}"
@@ -221,22 +217,26 @@ class EmbeddedServer:
             raise NotRunning(self.root)
         return running
 
-    def _bring_up(self, deadline: Deadline, tcp_port: int | None) -> Postmaster:
+    def _bring_up(self, deadline: Deadline, lock: int, tcp_port: int | None) -> Postmaster:
         launch: Launch | None = None
         while True:
             found = find_postmaster(self.data)
+            if found is not None and not found.data.exists():
+                # The project was moved while its server ran, which still writes to the old path.
+                self._stop()
+                found = None
             if found is not None and found.is_ready:
                 return found
             if launch is not None and launch.has_ended():
                 launch.raise_unless_passing()
                 launch = None
             elif launch is None and found is None:
-                launch = self._launch(deadline, tcp_port)
+                launch = self._launch(deadline, lock, tcp_port)
             if deadline.has_passed:
                 raise StartTimeout(self.root, deadline.timeout, self._folders.log_tail())
             time.sleep(POLL)
 
-    def _launch(self, deadline: Deadline, tcp_port: int | None) -> Launch:
+    def _launch(self, deadline: Deadline, lock: int, tcp_port: int | None) -> Launch:
         account = choose_account(self.data)
         self._folders.prepare_home(account)
         binaries = reachable_binaries(self.binaries, account)
@@ -249,6 +249,7 @@ class EmbeddedServer:
                 account=account,
                 durable=self._settings.get("fsync") != "off",
                 deadline=deadline,
+                lock=lock,
             )
         return Launch(
             self._folders,
