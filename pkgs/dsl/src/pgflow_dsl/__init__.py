@@ -16,6 +16,7 @@ from pgflow_dsl.errors import (
     UnknownStep,
 )
 from pgflow_dsl.flow import Flow
+from pgflow_dsl.jobs import Job, job
 from pgflow_dsl.options import ExecutorOption, FlowOptions, SkipMode, StepOptions
 from pgflow_dsl.shape import compare_shapes
 from pgflow_dsl.step import AnyStep, MapStep, Step
@@ -33,6 +34,7 @@ __all__ = [
     "HandlerInputInvalid",
     "HandlerOutputInvalid",
     "InputInvalid",
+    "Job",
     "MapStep",
     "Pattern",
     "PgflowError",
@@ -44,4 +46,5 @@ __all__ = [
     "UnknownStep",
     "compare_shapes",
     "compile_flow",
+    "job",
 ]

@@ -130,7 +130,7 @@ def _loader(
         fields[each.name] = NotRequired[field] if each.may_be_absent else field
     arguments: Any = cast("Any", TypedDict)("Arguments", fields)
     # Errors name the parameter, which is what the handler's author wrote.
-    config = ConfigDict(loc_by_alias=False, defer_build=True, **BYTES_AS_BASE64)
+    config: ConfigDict = {**BYTES_AS_BASE64, "loc_by_alias": False, "defer_build": True}
     arguments.__pydantic_config__ = config
     adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(arguments)
     adapter.rebuild(_types_namespace=names)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from pgflow_dsl._binding import Binder, KeyedParameter, WholeParameter
 from pgflow_dsl._edges import Edges, find_edges
 from pgflow_dsl._json_type import JsonType
+from pgflow_dsl._plain import is_array
 from pgflow_dsl._problems import show
 from pgflow_dsl._signature import Handler, read_handler
 from pgflow_dsl._slugs import FLOW_INPUT, check_slug
@@ -20,7 +20,7 @@ from pgflow_dsl.references import InputReference, OutputReference
 from pgflow_dsl.step import AnyStep, MapStep, Step, StepSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pgflow_dsl.conditions import Conditions
     from pgflow_dsl.flow import Flow
@@ -71,6 +71,7 @@ def define(draft: Draft, fn: Callable[..., Any], args: Any = (), kwargs: Any = N
     slug = _slug(draft, handler)
     over = _over_step(draft, where)
     edges = find_edges(handler, draft.flow, draft.is_map, args, kwargs or {})
+    _check_shared(edges, over, where)
     delivered = _unique([*([over] if over else []), *(step for _, step in edges.outputs)])
     ordering = [
         *_after(draft.arguments.get("after") or (), where),
@@ -137,16 +138,15 @@ def _over_step(draft: Draft, where: str) -> AnyStep | None:
     if isinstance(over, InputReference):
         if over.pgflow_source is not draft.flow:
             raise DefinitionError(where, f"over= is {over!r}, which is another flow")
-        schema, shown = draft.flow.input_schema, repr(over)
-        step = None
+        step, schema = None, draft.flow.input_schema
     elif isinstance(over, OutputReference):
         step = over.pgflow_source
-        schema, shown = step.output_schema, repr(over)
+        schema = {"type": "array"} if step.kind == "map" else step.output_schema
     else:
         reason = f"over= takes a reference such as fetch.output or flow.input, not {show(over)}"
         raise DefinitionError(where, reason)
     if not _is_array(schema):
-        raise DefinitionError(where, f"over= is {shown}, which is not always an array")
+        raise DefinitionError(where, f"over= is {over!r}, which is not always an array")
     return step
 
 
@@ -161,11 +161,13 @@ def _is_array(schema: dict[str, Any]) -> bool:
 
 def _after(after: Any, where: str) -> list[AnyStep]:
     steps: list[AnyStep] = []
-    for step in after if isinstance(after, Iterable) else (after,):
-        if not isinstance(step, Step):
-            hint = "; leave out .output" if isinstance(step, OutputReference) else ""
-            raise DefinitionError(where, f"after= takes a list of steps, not {show(step)}{hint}")
-        steps.append(cast("AnyStep", step))
+    given: Iterable[Any] = after if is_array(after) else (after,)
+    for each in given:
+        if not isinstance(each, Step):
+            hint = "; leave out .output" if isinstance(each, OutputReference) else ""
+            told = show(cast("object", each))
+            raise DefinitionError(where, f"after= takes a list of steps, not {told}{hint}")
+        steps.append(cast("AnyStep", each))
     return steps
 
 
@@ -178,6 +180,14 @@ def _check_own(step: AnyStep, flow: Flow[Any], where: str) -> None:
         reason = f"{step!r} cannot be a dependency of a step of flow {flow.slug!r}"
         advice = f"use {flow.slug}.add() to have its function in both flows"
         raise DefinitionError(where, f"{reason}; {advice}")
+
+
+def _check_shared(edges: Edges, over: AnyStep | None, where: str) -> None:
+    for parameter, step in edges.outputs:
+        if step is over:
+            reason = f"parameter {parameter.name!r} takes the array that the map runs over"
+            advice = "elements get only their own element of it; hand it on by a step in between"
+            raise DefinitionError(where, f"{reason}; {advice}")
 
 
 def _check_modes(draft: Draft, is_root: bool, where: str) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from pgflow_dsl._plain import is_array, is_object
 from pgflow_dsl._problems import show
 from pgflow_dsl._signature import Handler, Parameter, Unresolved, unresolved
 from pgflow_dsl.errors import DefinitionError
 from pgflow_dsl.references import ContextReference, InputReference, OutputReference, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pgflow_dsl.flow import Flow
     from pgflow_dsl.step import AnyStep
@@ -153,12 +153,13 @@ def _check_value(value: Any, name: str, handler: Handler) -> None:
 
     if isinstance(value, Step | Flow):
         attribute = "output" if isinstance(value, Step) else "input"
-        reason = f"has {show(value)} as its default; write .{attribute} behind it"
+        told = show(cast("object", value))
+        reason = f"has {told} as its default; write .{attribute} behind it"
         raise DefinitionError(handler.where, f"parameter {name!r} {reason}")
     parts: Iterable[Any] = ()
-    if isinstance(value, dict):
+    if is_object(value):
         parts = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif is_array(value):
         parts = value
     if any(isinstance(part, Reference) for part in parts):
         reason = "holds references inside a container; take each as a parameter of its own"

@@ -149,9 +149,10 @@ def _looks_unstorable(text: bytes) -> bool:
 
 def _adapter(annotation: Any, names: Mapping[str, Any]) -> TypeAdapter[Any]:
     # pydantic takes no configuration for a bare dataclass or TypedDict, but does for a NewType.
-    named: Any = NewType("Value", annotation)
+    make_alias: Any = NewType
+    alias = make_alias("Value", annotation)
     if not names:
-        return TypeAdapter(named, config=_VISIBLE_NAN)
-    adapter: TypeAdapter[Any] = TypeAdapter(named, config={**_VISIBLE_NAN, "defer_build": True})
+        return TypeAdapter(alias, config=_VISIBLE_NAN)
+    adapter: TypeAdapter[Any] = TypeAdapter(alias, config={**_VISIBLE_NAN, "defer_build": True})
     adapter.rebuild(_types_namespace=names)
     return adapter

@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pgflow_dsl._plain import is_array, is_object
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -82,12 +84,12 @@ def find_unstorable(value: Any, path: tuple[int | str, ...] = ()) -> Problems:
         reason = _unstorable_text(value)
     if reason is not None:
         return ((path_of(path), reason),)
-    if isinstance(value, dict):
+    if is_object(value):
         for key, item in value.items():
-            found = find_unstorable(str(key), path) or find_unstorable(item, (*path, str(key)))
+            found = find_unstorable(key, path) or find_unstorable(item, (*path, str(key)))
             if found:
                 return found
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif is_array(value):
         for index, item in enumerate(value):
             if found := find_unstorable(item, (*path, index)):
                 return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pgflow_dsl._plain import is_array, is_object
 from pgflow_dsl._unions import find_ambiguity
 
 if TYPE_CHECKING:
@@ -34,21 +35,7 @@ def find_obstacle(core_schema: dict[str, Any], json_schemas: Iterable[Any]) -> s
     """
     definitions = {node["ref"]: node for node in _nodes(core_schema) if "ref" in node}
     for node in _nodes(core_schema):
-        match node["type"]:
-            case "generator":
-                return "it can be read only once; use a list or a Sequence"
-            case "enum":
-                reason = _enum_obstacle(node)
-            case "dict":
-                reason = _key_obstacle(node.get("keys_schema", {}), definitions)
-            case "union":
-                reason = find_ambiguity(node, definitions)
-            case "model-fields" | "typed-dict":
-                reason = _fields_obstacle(node["fields"].items())
-            case "dataclass-args":
-                reason = _fields_obstacle((field["name"], field) for field in node["fields"])
-            case _:
-                reason = None
+        reason = _node_obstacle(node, definitions)
         if reason is not None:
             return reason
     for schema in json_schemas:
@@ -58,17 +45,35 @@ def find_obstacle(core_schema: dict[str, Any], json_schemas: Iterable[Any]) -> s
     return None
 
 
+def _node_obstacle(node: dict[str, Any], definitions: dict[str, Any]) -> str | None:
+    match node["type"]:
+        case "generator":
+            return "it can be read only once; use a list or a Sequence"
+        case "enum":
+            return _enum_obstacle(node)
+        case "dict":
+            return _key_obstacle(node.get("keys_schema", {}), definitions)
+        case "union":
+            return find_ambiguity(node, definitions)
+        case "model-fields" | "typed-dict":
+            return _fields_obstacle(node["fields"].items())
+        case "dataclass-args":
+            return _fields_obstacle((field["name"], field) for field in node["fields"])
+        case _:
+            return None
+
+
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
     pending: list[Any] = [schema]
     while pending:
         node = pending.pop()
-        if isinstance(node, list | tuple):
+        if is_array(node):
             pending.extend(node)
-        elif isinstance(node, dict):
+        elif is_object(node):
             if isinstance(node.get("type"), str):
                 yield node
             for key, value in node.items():
-                if key == "fields" and isinstance(value, dict):
+                if key == "fields" and is_object(value):
                     # Its keys are names of the user's, which may be any of the words below.
                     pending.extend(value.values())
                 elif key not in _NOT_SCHEMAS:
@@ -79,9 +84,9 @@ def _formats(schema: Any) -> Iterator[str]:
     pending: list[Any] = [schema]
     while pending:
         node = pending.pop()
-        if isinstance(node, list):
+        if is_array(node):
             pending.extend(node)
-        elif isinstance(node, dict):
+        elif is_object(node):
             if isinstance(node.get("format"), str):
                 yield node["format"]
             pending.extend(value for key, value in node.items() if key != "default")
@@ -105,16 +110,14 @@ def _key_obstacle(keys: dict[str, Any], definitions: dict[str, Any]) -> str | No
     elif kind == "literal":
         values = keys["expected"]
     elif kind == "union":
-        return next(
-            (reason for each in keys["choices"] if (reason := _choice_of_keys(each))), None
-        )
+        return next((reason for each in keys["choices"] if (reason := _choice_of_keys(each))), None)
     if kind in _NOT_KEYS or not all(isinstance(value, str) for value in values):
         return "JSON has only text as keys, and these keys would not come back as they were"
     return None
 
 
 def _choice_of_keys(choice: Any) -> str | None:
-    schema = choice[0] if isinstance(choice, tuple) else choice
+    schema: dict[str, Any] = choice[0] if is_array(choice) else choice
     if schema["type"] == "str":
         return None
     if schema["type"] == "literal" and all(isinstance(each, str) for each in schema["expected"]):
@@ -126,7 +129,7 @@ def _fields_obstacle(fields: Iterable[tuple[str, dict[str, Any]]]) -> str | None
     for name, field in fields:
         written = field.get("serialization_alias", name)
         read = field.get("validation_alias", name)
-        choices = read if isinstance(read, list) else [read]
+        choices: Any = read if is_array(read) else [read]
         if written not in choices and [written] not in choices:
             return f"field {name!r} is written as {written!r} but read as {read!r}"
         is_required = field.get("required", field["schema"]["type"] != "default")

@@ -7,7 +7,7 @@ import inspect
 import typing
 from dataclasses import dataclass
 from types import SimpleNamespace, UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pgflow_dsl._locate import defining_locals, describe, plain_function
 from pgflow_dsl.context import Context
@@ -16,8 +16,7 @@ from pgflow_dsl.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_UNRESOLVED: Final = object()
-_AWAITABLES: Final = frozenset({collections.abc.Awaitable, collections.abc.Coroutine})
+_AWAITABLES = frozenset({collections.abc.Awaitable, collections.abc.Coroutine})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +26,13 @@ class Parameter:
     Attributes:
         name: Its name.
         annotation: Its type, string annotations resolved.
-        default: Its default, `inspect.Parameter.empty` where it has none.
+        default: Its default, `Parameter.empty` where it has none.
         is_context: Whether it takes the task's `Context`.
         is_positional_only: Whether it cannot be passed by name.
         is_keyword_only: Whether it cannot be passed by position.
     """
+
+    empty: ClassVar[Any] = inspect.Parameter.empty
 
     name: str
     annotation: Any

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from pydantic_core import SchemaValidator, to_json
 
+from pgflow_dsl._plain import is_array, is_object
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _ANY: Final[dict[str, Any]] = {"type": "any"}
 # Midnight and whole numbers look most like values of other types.
@@ -47,8 +49,9 @@ def find_ambiguity(union: dict[str, Any], definitions: Definitions) -> str | Non
         union: pydantic's schema of the union, whose order decides between equals.
         definitions: The schemas that it may refer to.
     """
-    choices = [each[0] if isinstance(each, tuple) else each for each in union["choices"]]
-    choices = [_resolve(each, definitions) for each in choices]
+    choices = [
+        _resolve(each[0] if is_array(each) else each, definitions) for each in union["choices"]
+    ]
     for one, other in permutations(range(len(choices)), 2):
         if one < other and _swap_scalars(choices[one], choices[other]):
             names = f"{choices[one]['type']} and {choices[other]['type']}"
@@ -105,8 +108,10 @@ def _taken_for(
     required = {name for name, (is_required, _) in others.items() if is_required}
     # The member that knows more of the fields wins, among equals the first.
     is_accepted = required <= fields.keys() <= others.keys()
-    return is_accepted and other_is_first and all(
-        _same(schema, others[name][1], definitions) for name, (_, schema) in fields.items()
+    return (
+        is_accepted
+        and other_is_first
+        and all(_same(schema, others[name][1], definitions) for name, (_, schema) in fields.items())
     )
 
 
@@ -132,8 +137,10 @@ def _fields(
         schema = _bare(schema, definitions)
     if schema["type"] not in _RECORDS:
         return None
-    fields = schema["fields"]
-    pairs = fields.items() if isinstance(fields, dict) else ((each["name"], each) for each in fields)
+    fields: Any = schema["fields"]
+    pairs: Iterable[tuple[str, dict[str, Any]]] = (
+        fields.items() if is_object(fields) else ((each["name"], each) for each in fields)
+    )
     return {
         name: (field.get("required", field["schema"]["type"] != "default"), field["schema"])
         for name, field in pairs

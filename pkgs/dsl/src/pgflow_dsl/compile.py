@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pgflow_dsl._slugs import FLOW_INPUT as FLOW_INPUT
 from pgflow_dsl.options import given_options
 from pgflow_dsl.shape import map_source
 

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Conditions", "Pattern"]
 
-Pattern: TypeAlias = (
-    "str | int | float | bool | None | Sequence[Pattern] | Mapping[str, Pattern]"
-)
+Pattern: TypeAlias = "str | int | float | bool | Sequence[Pattern] | Mapping[str, Pattern] | None"
 """JSON that a value must contain: objects may have more keys, arrays more elements."""
 
 Conditions: TypeAlias = "Mapping[AnyStep | Flow[Any], Pattern]"
 """Patterns by the step whose output, or the flow whose input, they are about."""
 
 
-def conditioned_steps(conditions: Conditions | None, flow: Flow[Any], name: str, where: str) -> list[AnyStep]:
+def conditioned_steps(
+    conditions: Conditions | None, flow: Flow[Any], name: str, where: str
+) -> list[AnyStep]:
     """Return the steps that conditions are about.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,5 +37,5 @@ class Context:
 
     def time_left(self) -> timedelta:
         """Return the time until the deadline, zero once it has passed."""
-        left = self.deadline - datetime.now(timezone.utc)
+        left = self.deadline - datetime.now(UTC)
         return max(left, timedelta(0))

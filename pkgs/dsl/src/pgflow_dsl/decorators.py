@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from pgflow_dsl._definition import Draft, define
-from pgflow_dsl.context import Context
 
 if TYPE_CHECKING:
+    from pgflow_dsl.context import Context
     from pgflow_dsl.step import MapStep, Step
 
 __all__ = ["MapDecorator", "SkippableMapDecorator", "SkippableStepDecorator", "StepDecorator"]

@@ -3,71 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Final,
-    Generic,
-    Literal,
-    ParamSpec,
-    Protocol,
-    SupportsIndex,
-    TypeAlias,
-    TypeVar,
-    Unpack,
-    cast,
-    overload,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from pydantic import ValidationError
 
-from pgflow_dsl._definition import Draft
+from pgflow_dsl._adding import StepAdder
 from pgflow_dsl._json_type import JsonType
 from pgflow_dsl._locate import caller_module, find_global
+from pgflow_dsl._mermaid import draw_mermaid
 from pgflow_dsl._problems import Refused, problems_of
 from pgflow_dsl._slugs import check_slug
-from pgflow_dsl.decorators import (
-    MapDecorator,
-    SkippableMapDecorator,
-    SkippableStepDecorator,
-    StepDecorator,
-)
 from pgflow_dsl.errors import DefinitionError, InputInvalid, UnknownStep
-from pgflow_dsl.options import FlowOptions, StepArguments, check_options
+from pgflow_dsl.options import FlowOptions, check_options
 from pgflow_dsl.references import ContextReference, InputReference
 from pgflow_dsl.shape import flow_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from collections.abc import Set as AbstractSet
+    from datetime import timedelta
 
-    from pgflow_dsl.conditions import Conditions
     from pgflow_dsl.context import Context
-    from pgflow_dsl.options import SkipMode
-    from pgflow_dsl.step import AnyStep, Step
+    from pgflow_dsl.step import AnyStep
 
-__all__ = ["Array", "Flow"]
+__all__ = ["Flow"]
 
-P = ParamSpec("P")
-I = TypeVar("I")  # noqa: E741 (input: one letter as for the other type variables)
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-NotSkipped: TypeAlias = Literal["fail", "skip-cascade"]
+I = TypeVar("I")  # noqa: E741 (input; one letter like every type variable)
 
 
-class Array(Protocol[T_co]):
-    """What a map may run over: lists, tuples and the like, but neither text nor dicts."""
-
-    def __len__(self) -> int: ...
-    # Text is a sequence of text, but only text itself can be in it: this tells it from a list.
-    def __contains__(self, item: object, /) -> bool: ...
-    def __getitem__(self, index: SupportsIndex, /) -> T_co: ...
-    def __iter__(self) -> Iterator[T_co]: ...
-    def __reversed__(self) -> Iterator[T_co]: ...
-
-
-class Flow(Generic[I]):
+class Flow(StepAdder, Generic[I]):
     """A DAG of steps.
 
     Attributes:
@@ -153,7 +116,7 @@ class Flow(Generic[I]):
         self._module: Final = caller_module()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__.lower()} {self.slug!r} of {len(self._steps)} steps>"
+        return f"<{type(self).__name__.lower()} {self.slug!r}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # By name: another process gets the flow of its own copy of the module.
@@ -235,238 +198,13 @@ class Flow(Generic[I]):
         """
         return flow_shape(self)
 
-    @overload
-    def step(
-        self, fn: Callable[P, Coroutine[Any, Any, T]], /
-    ) -> Step[P, Coroutine[Any, Any, T], T]: ...
-    @overload
-    def step(self, fn: Callable[P, T], /) -> Step[P, T, T]: ...
-    @overload
-    def step(
-        self,
-        *,
-        when_exhausted: Literal["skip"],
-        when: Conditions | None = None,
-        when_not: Conditions | None = None,
-        when_unmet: SkipMode | None = None,
-        **options: Unpack[StepArguments],
-    ) -> SkippableStepDecorator: ...
-    @overload
-    def step(
-        self,
-        *,
-        when: Conditions,
-        when_not: Conditions | None = None,
-        when_unmet: Literal["skip"] | None = None,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> SkippableStepDecorator: ...
-    @overload
-    def step(
-        self,
-        *,
-        when_not: Conditions,
-        when_unmet: Literal["skip"] | None = None,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> SkippableStepDecorator: ...
-    @overload
-    def step(
-        self,
-        *,
-        when: Conditions,
-        when_not: Conditions | None = None,
-        when_unmet: NotSkipped,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> StepDecorator: ...
-    @overload
-    def step(
-        self,
-        *,
-        when_not: Conditions,
-        when_unmet: NotSkipped,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> StepDecorator: ...
-    @overload
-    def step(
-        self, *, when_exhausted: NotSkipped = "fail", **options: Unpack[StepArguments]
-    ) -> StepDecorator: ...
-    def step(
-        self,
-        fn: Callable[..., Any] | None = None,
-        /,
-        *,
-        when: Conditions | None = None,
-        when_not: Conditions | None = None,
-        when_unmet: SkipMode | None = None,
-        when_exhausted: SkipMode = "fail",
-        **options: Any,
-    ) -> Any:
-        """Make a step of a function: `@flow.step`, or `@flow.step(...)` with options.
-
-        Each parameter of the function has a reference as its default, which is an edge of the
-        DAG; a parameter of type `Context` gets the task's context. Functions that are not the
-        flow's own are added by `flow.step(...).add(fn, references...)`.
-
-        Args:
-            fn: The function.
-            when: Patterns that outputs must contain, by step, and the input must, by flow.
-            when_not: Patterns that must not all be contained.
-            when_unmet: What becomes of the step if a condition is not met. Default "skip".
-            when_exhausted: What becomes of it if its attempts are used up. Default "fail".
-            options: `slug`, by default the function's name; `after`, steps that must be done
-                before; `executor`, where a plain function runs; `max_attempts`, `base_delay`,
-                `timeout`, `max_delay`, `jitter` as for flows; `start_delay`, the time between
-                being ready and the first attempt.
-
-        Raises:
-            DefinitionError: The function, its wiring or an option is wrong.
-        """
-        decorator = StepDecorator(
-            Draft(
-                flow=self,
-                register=self._register,
-                when=when,
-                when_not=when_not,
-                when_unmet=when_unmet,
-                when_exhausted=when_exhausted,
-                arguments=options,
-            )
-        )
-        return decorator if fn is None else decorator(fn)
-
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when_exhausted: Literal["skip"],
-        when: Conditions | None = None,
-        when_not: Conditions | None = None,
-        when_unmet: SkipMode | None = None,
-        **options: Unpack[StepArguments],
-    ) -> SkippableMapDecorator[T]: ...
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when: Conditions,
-        when_not: Conditions | None = None,
-        when_unmet: Literal["skip"] | None = None,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> SkippableMapDecorator[T]: ...
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when_not: Conditions,
-        when_unmet: Literal["skip"] | None = None,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> SkippableMapDecorator[T]: ...
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when: Conditions,
-        when_not: Conditions | None = None,
-        when_unmet: NotSkipped,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> MapDecorator[T]: ...
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when_not: Conditions,
-        when_unmet: NotSkipped,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> MapDecorator[T]: ...
-    @overload
-    def map(
-        self,
-        over: Array[T] | AbstractSet[T] | None,
-        *,
-        when_exhausted: NotSkipped = "fail",
-        **options: Unpack[StepArguments],
-    ) -> MapDecorator[T]: ...
-    def map(
-        self,
-        over: Any,
-        *,
-        when: Conditions | None = None,
-        when_not: Conditions | None = None,
-        when_unmet: SkipMode | None = None,
-        when_exhausted: SkipMode = "fail",
-        **options: Any,
-    ) -> Any:
-        """Make a step that runs its function once for each element of an array.
-
-        The function's first parameter, its context aside, takes the element; further ones take
-        references, whose values every element gets. The output is the list of outputs in order.
-        If the array's step is skipped, there are no elements, and the output is an empty list.
-
-        Args:
-            over: A reference to the array: a step's output or the flow's input.
-            when: As for `step`, and so are the others.
-            when_not: Patterns that must not all be contained.
-            when_unmet: What becomes of the step if a condition is not met.
-            when_exhausted: What becomes of it if an element's attempts are used up.
-            options: As for `step`; `start_delay` and retries are each element's.
-
-        Raises:
-            DefinitionError: The function, its wiring or an option is wrong.
-        """
-        return MapDecorator[Any](
-            Draft(
-                flow=self,
-                register=self._register,
-                is_map=True,
-                over=over,
-                when=when,
-                when_not=when_not,
-                when_unmet=when_unmet,
-                when_exhausted=when_exhausted,
-                arguments=options,
-            )
-        )
-
-    @overload
-    def add(
-        self, fn: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Step[P, Coroutine[Any, Any, T], T]: ...
-    @overload
-    def add(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Step[P, T, T]: ...
-    def add(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Make a step of any function: `page = flow.add(fetch_page, flow.input)`.
-
-        With options it is `flow.step(max_attempts=5).add(...)`, and for a map
-        `flow.map(over=...).add(...)`.
-
-        Args:
-            fn: The function; it stays as it is and may serve in other flows.
-            args: References, or values that are the same for every task, as in a call.
-            kwargs: The same, by name.
-
-        Raises:
-            DefinitionError: The function or its wiring is wrong.
-        """
-        return StepDecorator(Draft(flow=self, register=self._register)).add(fn, *args, **kwargs)
+    def to_mermaid(self) -> str:
+        """Return the DAG as the text of a Mermaid flowchart; maps have double sides."""
+        return draw_mermaid(self)
 
     def _register(self, step: AnyStep) -> None:
         self._steps[step.slug] = step
 
 
 def _load_flow(module: str, name: str) -> Any:
-    # Imported here, where it is needed only in the processes of a pool.
-    from importlib import import_module
-
     return getattr(import_module(module), name)

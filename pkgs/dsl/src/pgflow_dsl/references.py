@@ -48,6 +48,7 @@ class Reference:
         self._refuse("`in`")
 
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        """Refuse to be called."""
         self._refuse("calling it")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pgflow_dsl._plain import is_array, is_object
 from pgflow_dsl._slugs import FLOW_INPUT
 from pgflow_dsl.options import given_options
 
@@ -23,7 +24,6 @@ _STRUCTURE: Final = {
     "dependencies": "dependencies",
     "after": "dependencies that only order",
     "mapOver": "array to map over",
-    "takesFlowInput": "use of the flow's input",
     "whenUnmet": "when_unmet",
     "whenExhausted": "when_exhausted",
     "requiredInputPattern": "required pattern (when)",
@@ -54,7 +54,8 @@ def map_source(step: AnyStep) -> str | None:
 def compare_shapes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what has changed in a flow's structure, as sentences. Empty: nothing.
 
-    Options such as retries and timeouts, and the schemas, are not structure.
+    Retries, timeouts and other options, what a handler does with the flow's input, and the
+    schemas are no structure: they may change while runs are on their way.
 
     Args:
         old: A shape, such as the one that is stored.
@@ -92,13 +93,11 @@ def _compare_steps(slug: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
 
 
 def _told(value: Any) -> str:
-    if isinstance(value, dict) and "defined" in value:
+    if is_object(value) and "defined" in value:
         return _told(value["value"]) if value["defined"] else "none"
     if value is None or value == []:
         return "none"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return repr(value)
+    return ", ".join(value) if is_array(value) else repr(value)
 
 
 def _step_shape(step: AnyStep) -> Shape:

@@ -129,14 +129,12 @@ class Step(Generic[P, R_co, O_co]):
     @property
     def may_be_skipped(self) -> bool:
         """Whether dependents may run without this step's output, and so get None for it."""
-        return self.when_exhausted == "skip" or (
-            self.has_conditions and self.when_unmet == "skip"
-        )
+        return self.when_exhausted == "skip" or (self.has_conditions and self.when_unmet == "skip")
 
     @property
     def output_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the output as dependents see it, None of a skipped step aside."""
-        return self._result_type.schema("serialization")
+        """The JSON Schema of what the function returns, for a map the output of one element."""
+        return self._output_type.schema("serialization")
 
     def bind(
         self,
