@@ -1,0 +1,420 @@
+"""Every error that starting, watching and serving runs raises.
+
+PgflowError                    of pgflow_dsl, where InputInvalid is too
+ ├── CoreError              a function in the database refused; it changed nothing
+ │    ├── FlowNotFound          PF001  no such flow
+ │    ├── RunNotFound           PF002  no such run
+ │    ├── StepNotFound          PF003  the flow has no such step
+ │    ├── SlugInvalid           PF004  not a slug
+ │    ├── DefinitionInvalid     PF005  a flow, step or worker cannot be defined so
+ │    ├── InputRefused          PF006  the flow cannot be started with this input
+ │    ├── WorkerNotRegistered   PF007  the worker has to register first
+ │    ├── ArraysDiffer          PF008  parallel arrays differ in length
+ │    └── RunExists             PF009  the run id is taken
+ ├── DatabaseProblem        the database did not get as far as answering
+ │    ├── DatabaseUnreachable   no connection, or it was lost
+ │    ├── SchemaMissing         pgflow is not installed there, or in an older version
+ │    └── PermissionRefused     the user may not call pgflow
+ ├── RunEnded               the run ended, but not completed
+ │    ├── RunFailed             a step failed it
+ │    └── RunCancelled          it was cancelled
+ ├── WaitTimeout            the run has not ended in time; also a TimeoutError
+ ├── StepNotCompleted       the output of a step was asked for, and there is none
+ ├── WrongFlow              a step or flow was given that is not the run's
+ ├── WaitInTransaction      a wait inside of a transaction that could never see an end
+ └── ClientClosed           the client was used after it was closed
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, Final
+from uuid import UUID
+
+import psycopg
+from pgflow_dsl.errors import PgflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+__all__ = [
+    "ArraysDiffer",
+    "ClientClosed",
+    "CoreError",
+    "DatabaseProblem",
+    "DatabaseUnreachable",
+    "DefinitionInvalid",
+    "FlowNotFound",
+    "InputRefused",
+    "PermissionRefused",
+    "PgflowError",
+    "RunCancelled",
+    "RunEnded",
+    "RunExists",
+    "RunFailed",
+    "RunNotFound",
+    "SchemaMissing",
+    "SlugInvalid",
+    "StepNotCompleted",
+    "StepNotFound",
+    "WaitInTransaction",
+    "WaitTimeout",
+    "WorkerNotRegistered",
+    "WrongFlow",
+    "error_for",
+    "translate_errors",
+]
+
+
+class CoreError(PgflowError):
+    """A function in the database refused what it was asked. Nothing was changed.
+
+    Attributes:
+        sqlstate: The error's code, the same for all errors of a class.
+        message: What is wrong.
+        hint: What to do about it; None where there is nothing to say.
+        detail: What it is about, as words `name=value`.
+    """
+
+    sqlstate: ClassVar[str]
+
+    def __init__(self, message: str, hint: str | None = None, detail: str = "") -> None:
+        super().__init__(message, hint, detail)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+    @property
+    def flow_slug(self) -> str | None:
+        """The flow that it is about; None where there is none to tell."""
+        return self._word("flow_slug")
+
+    @property
+    def step_slug(self) -> str | None:
+        """The step that it is about; None where there is none to tell."""
+        return self._word("step_slug")
+
+    @property
+    def run_id(self) -> UUID | None:
+        """The run that it is about; None where there is none to tell."""
+        return self._id("run_id")
+
+    @property
+    def worker_id(self) -> UUID | None:
+        """The worker that it is about; None where there is none to tell."""
+        return self._id("worker_id")
+
+    def _word(self, name: str) -> str | None:
+        found = re.search(rf"(?:^| ){name}=(\S+)", self.detail)
+        return found[1] if found else None
+
+    def _id(self, name: str) -> UUID | None:
+        word = self._word(name)
+        return UUID(word) if word else None
+
+
+class FlowNotFound(CoreError):
+    """The database has no such flow."""
+
+    sqlstate = "PF001"
+
+
+class RunNotFound(CoreError):
+    """The database has no such run."""
+
+    sqlstate = "PF002"
+
+
+class StepNotFound(CoreError):
+    """The flow, as the database knows it, has no such step."""
+
+    sqlstate = "PF003"
+
+
+class SlugInvalid(CoreError):
+    """A name cannot be the slug of a flow or step."""
+
+    sqlstate = "PF004"
+
+
+class DefinitionInvalid(CoreError):
+    """A flow, a step or a worker cannot be defined so."""
+
+    sqlstate = "PF005"
+
+
+class InputRefused(CoreError):
+    """The flow cannot be started with this input, whatever the types say."""
+
+    sqlstate = "PF006"
+
+    @property
+    def input_index(self) -> int | None:
+        """Place of the input among those of its call, counted from 0."""
+        word = self._word("input_index")
+        return int(word) if word else None
+
+
+class WorkerNotRegistered(CoreError):
+    """The database does not know the worker."""
+
+    sqlstate = "PF007"
+
+
+class ArraysDiffer(CoreError):
+    """Arrays that belong together differ in length."""
+
+    sqlstate = "PF008"
+
+
+class RunExists(CoreError):
+    """A run with the given id was started before."""
+
+    sqlstate = "PF009"
+
+    @property
+    def run_ids(self) -> tuple[UUID, ...]:
+        """The ids that were given, at most 20 of them; at least one of all given is taken."""
+        words = self._word("run_ids")
+        return tuple(UUID(word) for word in words.split(",")) if words else ()
+
+
+class DatabaseProblem(PgflowError):
+    """The database did not get as far as answering.
+
+    Attributes:
+        reason: What the driver or the server said.
+        sqlstate: The server's code; None where the server said nothing.
+    """
+
+    def __init__(self, reason: str, sqlstate: str | None = None) -> None:
+        super().__init__(reason, sqlstate)
+        self.reason = reason
+        self.sqlstate = sqlstate
+
+
+class DatabaseUnreachable(DatabaseProblem):
+    """There is no connection to the database, or it was lost."""
+
+    def __str__(self) -> str:
+        return f"cannot reach the database: {self.reason}"
+
+
+class SchemaMissing(DatabaseProblem):
+    """The database lacks pgflow's schema, or has one that is older than this package."""
+
+    def __str__(self) -> str:
+        return (
+            f"pgflow is not installed in this database, or in an older version ({self.reason}): "
+            "run `pgflow install`"
+        )
+
+
+class PermissionRefused(DatabaseProblem):
+    """The database user may not do this."""
+
+    def __str__(self) -> str:
+        return (
+            f"the database user may not do this ({self.reason}): "
+            "grant it the role pgflow_client to start and watch runs, pgflow_worker to serve them"
+        )
+
+
+class RunEnded(PgflowError):
+    """A run ended, but did not complete.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: Its flow.
+    """
+
+    def __init__(self, run_id: UUID, flow_slug: str, *more: object) -> None:
+        super().__init__(run_id, flow_slug, *more)
+        self.run_id = run_id
+        self.flow_slug = flow_slug
+
+
+class RunFailed(RunEnded):
+    """A run failed.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: Its flow.
+        step_slug: The step that failed it; None where no single step did.
+        message: Why.
+    """
+
+    def __init__(
+        self, run_id: UUID, flow_slug: str, step_slug: str | None, message: str | None
+    ) -> None:
+        super().__init__(run_id, flow_slug, step_slug, message)
+        self.step_slug = step_slug
+        self.message = message or "no reason was recorded"
+
+    def __str__(self) -> str:
+        where = f" at step {self.step_slug!r}" if self.step_slug else ""
+        return f"run {self.run_id} of flow {self.flow_slug!r} failed{where}: {self.message}"
+
+
+class RunCancelled(RunEnded):
+    """A run was cancelled."""
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} of flow {self.flow_slug!r} was cancelled"
+
+
+class WaitTimeout(PgflowError, TimeoutError):
+    """A run has not ended in the time given. The run goes on.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: Its flow.
+        timeout: The time given.
+    """
+
+    def __init__(self, run_id: UUID, flow_slug: str, timeout: timedelta) -> None:
+        super().__init__(run_id, flow_slug, timeout)
+        self.run_id = run_id
+        self.flow_slug = flow_slug
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run_id} of flow {self.flow_slug!r} has not ended within {self.timeout}; "
+            "it goes on"
+        )
+
+
+class StepNotCompleted(PgflowError):
+    """The output of a step was asked for, and there is none, or none yet.
+
+    Attributes:
+        run_id: The run.
+        step_slug: The step.
+        status: Its status.
+        reason: Why it failed or was skipped; None where it was neither.
+    """
+
+    def __init__(self, run_id: UUID, step_slug: str, status: str, reason: str | None) -> None:
+        super().__init__(run_id, step_slug, status, reason)
+        self.run_id = run_id
+        self.step_slug = step_slug
+        self.status = status
+        self.reason = reason
+
+    def __str__(self) -> str:
+        waiting = self.status in ("created", "started")
+        what = "is not completed yet" if waiting else f"has no output: it was {self.status}"
+        if self.status == "failed":
+            what = "has no output: it failed"
+        reason = f" ({self.reason})" if self.reason else ""
+        advice = "; wait for the run first" if waiting else ""
+        return f"step {self.step_slug!r} of run {self.run_id} {what}{reason}{advice}"
+
+
+class WrongFlow(PgflowError):
+    """A step or a flow was given that is not the run's.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: The run's flow.
+        given: What was given instead, in words.
+    """
+
+    def __init__(self, run_id: UUID, flow_slug: str, given: str) -> None:
+        super().__init__(run_id, flow_slug, given)
+        self.run_id = run_id
+        self.flow_slug = flow_slug
+        self.given = given
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} is one of flow {self.flow_slug!r}, but {self.given} was given"
+
+
+class WaitInTransaction(PgflowError):
+    """A wait on the caller's connection, whose open transaction holds the run back.
+
+    Attributes:
+        run_id: The run.
+    """
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return (
+            f"cannot wait for run {self.run_id} inside of an open transaction: no worker sees a "
+            "run before it is committed; commit, then wait"
+        )
+
+
+class ClientClosed(PgflowError):
+    """The client was used after it was closed."""
+
+    def __str__(self) -> str:
+        return "the client is closed: make a new one, or keep it open for longer"
+
+
+_CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
+    kind.sqlstate: kind
+    for kind in (
+        FlowNotFound,
+        RunNotFound,
+        StepNotFound,
+        SlugInvalid,
+        DefinitionInvalid,
+        InputRefused,
+        WorkerNotRegistered,
+        ArraysDiffer,
+        RunExists,
+    )
+}
+
+# invalid_schema_name, undefined_function, undefined_table.
+_UNDEFINED: Final = frozenset({"3F000", "42883", "42P01"})
+# invalid_catalog_name, too_many_connections, admin_shutdown, crash_shutdown, cannot_connect_now,
+# idle_session_timeout; class 08 are connection exceptions, class 28 refused logins.
+_NO_CONNECTION: Final = frozenset({"3D000", "53300", "57P01", "57P02", "57P03", "57P05"})
+
+
+def error_for(error: psycopg.Error) -> PgflowError | None:
+    """Return the error of pgflow that a driver's error stands for.
+
+    Args:
+        error: From psycopg or psycopg_pool.
+
+    Returns:
+        The error to raise from it; None where it has no meaning of ours, such as a deadlock.
+    """
+    sqlstate = error.sqlstate
+    reason = error.diag.message_primary or str(error).strip()
+    if sqlstate is None:
+        return DatabaseUnreachable(reason) if isinstance(error, psycopg.OperationalError) else None
+    kind = _CORE_ERRORS.get(sqlstate)
+    if kind is not None:
+        return kind(reason, error.diag.message_hint, error.diag.message_detail or "")
+    if sqlstate in _UNDEFINED and "pgflow" in reason:
+        return SchemaMissing(reason, sqlstate)
+    if sqlstate == "42501":
+        return PermissionRefused(reason, sqlstate)
+    if sqlstate in _NO_CONNECTION or sqlstate[:2] in ("08", "28"):
+        return DatabaseUnreachable(reason, sqlstate)
+    return None
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise pgflow's errors in place of the driver's, where `error_for` knows one."""
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = error_for(error)
+        if ours is None:
+            raise
+        raise ours from error
