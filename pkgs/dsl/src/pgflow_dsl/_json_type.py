@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, NewType, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, NewType
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from pgflow_dsl._problems import Refused, find_unstorable, problems_of, shorten
-from pgflow_dsl._roundtrip import find_obstacle
+from pgflow_dsl._problems import Refused, find_unstorable, problems_of, shorten, unwritable
+from pgflow_dsl._roundtrip import find_obstacle, needs_instances
 from pgflow_dsl.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Bytes that are not text have no other JSON form; models bring their own configuration.
 BYTES_AS_BASE64: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
+# What pydantic says next is about its own settings.
+_ADVICE: Final = re.compile(r"\n\nFor further information|\. Set `arbitrary_types_allowed")
 _VISIBLE_NAN: Final[ConfigDict] = {**BYTES_AS_BASE64, "ser_json_inf_nan": "constants"}
 
 
@@ -34,7 +37,7 @@ class JsonType:
         load: Takes JSON text and returns a value of the type; raises pydantic's ValidationError.
     """
 
-    __slots__ = ("_adapter", "_to_json", "annotation", "load")
+    __slots__ = ("_adapter", "_check", "_to_json", "annotation", "load")
 
     def __init__(self, annotation: Any, names: Mapping[str, Any], where: str, subject: str) -> None:
         """Build what is needed.
@@ -48,25 +51,27 @@ class JsonType:
         Raises:
             DefinitionError: The type cannot be turned into JSON and back.
         """
-        self.annotation = annotation
+        self.annotation: Any = annotation
         shown = inspect.formatannotation(annotation)
         try:
             self._adapter = _adapter(annotation, names)
-            core_schema = self._adapter.core_schema
+            core_schema: Any = self._adapter.core_schema
             schemas = [self.schema("validation"), self.schema("serialization")]
         except Exception as error:
             # Building runs hooks of the type itself, which may raise anything.
-            reason = shorten(str(error).partition("\n\nFor further information")[0])
+            reason = shorten(_ADVICE.split(str(error))[0])
             raise DefinitionError(
                 where, f"{subject} {shown} is not a type that pydantic can handle: {reason}"
             ) from error
-        obstacle = find_obstacle(cast("Any", core_schema), schemas)
+        obstacle = find_obstacle(core_schema, schemas)
         if obstacle is not None:
             raise DefinitionError(
                 where, f"{subject} {shown} would not survive being stored as JSON: {obstacle}"
             )
-        self.load = self._adapter.validator.validate_json
+        validator = self._adapter.validator
+        self.load: Callable[[bytes | str], Any] = validator.validate_json
         self._to_json = self._adapter.serializer.to_json
+        self._check = validator.validate_python if needs_instances(core_schema) else None
 
     def schema(self, mode: str) -> dict[str, Any]:
         """Return the JSON Schema of what is read ("validation") or written ("serialization")."""
@@ -88,7 +93,12 @@ class JsonType:
             Refused: The value is not of this type, or JSON or Postgres cannot hold it.
         """
         try:
-            text: bytes = self._to_json(value, by_alias=True, warnings="error")
+            text = self._to_json(value, by_alias=True, warnings="error")
+            if self._check is not None:
+                # Writing looks at fields alone: an object of another class may have them too.
+                self._check(value)
+        except ValidationError as error:
+            raise Refused(problems_of(error)) from error
         except (ValueError, TypeError, RecursionError) as error:
             raise Refused(self._why_not_written(value, error)) from error
         try:
@@ -133,11 +143,7 @@ class JsonType:
             return problems_of(invalid)
         except (ValueError, TypeError, RecursionError):
             pass
-        reason = shorten(str(error).removeprefix("Pydantic serializer warnings:"))
-        return (("", f"it cannot be written as {self._name()}: {reason}"),)
-
-    def _name(self) -> str:
-        return inspect.formatannotation(self.annotation)
+        return (unwritable(error, inspect.formatannotation(self.annotation)),)
 
 
 def _looks_unstorable(text: bytes) -> bool:

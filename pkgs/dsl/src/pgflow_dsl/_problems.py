@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _MOST_PROBLEMS: Final = 5
 _LONGEST_VALUE: Final = 60
 _LONGEST_REASON: Final = 300
+_UNEXPECTED: Final = re.compile(
+    r"Expected `(?P<expected>[^`]+)`.*?\[(?:field_name='(?P<field>[^']*)', )?"
+    r"input_value=(?P<value>.*), input_type=(?P<kind>\w+)\]"
+)
 _NO_VALUE: Final = frozenset({"missing", "json_invalid", "unexpected_keyword_argument"})
 
 Problems = tuple[tuple[str, str], ...]
@@ -42,6 +46,21 @@ def problems_of(error: ValidationError, prefix: str = "") -> Problems:
     if more > 0:
         problems.append(("", f"and {more} more"))
     return tuple(problems)
+
+
+def unwritable(error: Exception, expected: str) -> tuple[str, str]:
+    """Return the problem behind an error of pydantic's serializers.
+
+    Args:
+        error: The error.
+        expected: The type that was to be written.
+    """
+    told = shorten(str(error).removeprefix("Pydantic serializer warnings:"))
+    match = _UNEXPECTED.search(told)
+    if match is None:
+        return "", f"it cannot be written as {expected}: {told}"
+    field, value, kind = match["field"] or "", match["value"], match["kind"]
+    return field, f"expected {match['expected']} (got {shorten(value, _LONGEST_VALUE)}, {kind})"
 
 
 def path_of(location: tuple[int | str, ...]) -> str:

@@ -17,6 +17,7 @@ _NOT_KEYS: Final = frozenset(
     {"none", "nullable", "complex", "tuple", "list", "set", "frozenset", "dict", "model"}
     | {"dataclass", "typed-dict", "named-tuple"}
 )
+_CLASSES: Final = frozenset({"model", "dataclass"})
 _FORMATS: Final = {
     "binary": (
         "it has a bytes field that is written as text; set "
@@ -49,6 +50,10 @@ def _node_obstacle(node: dict[str, Any], definitions: dict[str, Any]) -> str | N
     match node["type"]:
         case "generator":
             return "it can be read only once; use a list or a Sequence"
+        case "is-subclass":
+            return "a class has no JSON form"
+        case "json":
+            return "it is JSON inside of JSON; use the type that it holds"
         case "enum":
             return _enum_obstacle(node)
         case "dict":
@@ -63,7 +68,17 @@ def _node_obstacle(node: dict[str, Any], definitions: dict[str, Any]) -> str | N
             return None
 
 
-def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+def needs_instances(core_schema: dict[str, Any]) -> bool:
+    """Return whether values hold objects of classes, and checking them in Python changes nothing.
+
+    What runs functions of the user's, such as one that decodes text, takes in Python what it
+    takes in JSON, and so refuses the value that it made of it.
+    """
+    kinds = {node["type"] for node in _nodes(core_schema, leaves=_CLASSES)}
+    return bool(kinds & _CLASSES) and not any(kind.startswith("function-") for kind in kinds)
+
+
+def _nodes(schema: Any, leaves: frozenset[str] = frozenset()) -> Iterator[dict[str, Any]]:
     pending: list[Any] = [schema]
     while pending:
         node = pending.pop()
@@ -72,6 +87,8 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
         elif is_object(node):
             if isinstance(node.get("type"), str):
                 yield node
+                if node["type"] in leaves:
+                    continue
             for key, value in node.items():
                 if key == "fields" and is_object(value):
                     # Its keys are names of the user's, which may be any of the words below.

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from pydantic_core import SchemaValidator, to_json
+from pydantic_core import SchemaValidator, from_json, to_json
 
 from pgflow_dsl._plain import is_array, is_object
 
@@ -54,7 +54,7 @@ def find_ambiguity(union: dict[str, Any], definitions: Definitions) -> str | Non
     ]
     for one, other in permutations(range(len(choices)), 2):
         if one < other and _swap_scalars(choices[one], choices[other]):
-            names = f"{choices[one]['type']} and {choices[other]['type']}"
+            names = f"{_name(choices[one])} and {_name(choices[other])}"
             return f"{names} look alike in JSON; use one of them, or a model with a tag"
         if _taken_for(choices[one], choices[other], one > other, definitions):
             names = f"{_name(choices[one])} and {_name(choices[other])}"
@@ -88,9 +88,13 @@ def _looks_alike(one: str, other: str) -> bool:
     validate: Callable[[bytes], Any] = SchemaValidator(
         {"type": "union", "choices": schemas}, {"val_json_bytes": "base64"}
     ).validate_json
-    for kind in (one, other):
-        sample = _SAMPLES[kind][0]
-        if type(validate(to_json(sample, bytes_mode="base64"))) is not type(sample):
+    for kind, neighbour in ((one, other), (other, one)):
+        written = to_json(_SAMPLES[kind][0], bytes_mode="base64")
+        if type(validate(written)) is not type(_SAMPLES[kind][0]):
+            return True
+        # Text may look like anything that is written as text.
+        is_text = isinstance(from_json(written), str)
+        if neighbour == "str" and is_text and not isinstance(validate(written), str):
             return True
     return False
 

@@ -83,7 +83,7 @@ class Job(Flow[I], Generic[P, R_co, I, O_co]):
         add_step: Any = self.step
         self.main: Final[Step[P, R_co, O_co]] = add_step(slug=slug, **given).add(fn, *references)
         # What help(), inspect and tracebacks look for in a function.
-        self.__wrapped__ = fn
+        self.__wrapped__: Callable[..., Any] = fn
         self.__name__: str = getattr(fn, "__name__", slug)
         self.__qualname__: str = getattr(fn, "__qualname__", slug)
         self.__doc__: str | None = getattr(fn, "__doc__", None)

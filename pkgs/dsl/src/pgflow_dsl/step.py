@@ -95,7 +95,7 @@ class Step(Generic[P, R_co, O_co]):
         self._result_type: Final = spec.result_type
         self._output: Final = OutputReference(self)
         # What help(), inspect and tracebacks look for in a function.
-        self.__wrapped__ = spec.fn
+        self.__wrapped__: Callable[..., Any] = spec.fn
         self.__name__: str = getattr(spec.fn, "__name__", spec.slug)
         self.__qualname__: str = getattr(spec.fn, "__qualname__", spec.slug)
         self.__doc__: str | None = getattr(spec.fn, "__doc__", None)
@@ -207,7 +207,7 @@ class MapStep(Step[P, R_co, O_co]):
         over: The step whose output is the array; None where it is the flow's input.
     """
 
-    kind = "map"
+    kind: Literal["single", "map"] = "map"
 
     def __init__(self, spec: StepSpec, over: AnyStep | None) -> None:
         self.over: Final = over
