@@ -1,1 +1,15 @@
 """Run the handlers of pgflow flows."""
+
+from pgflow_worker.errors import FlowShapeMismatch, FlowsInvalid, WorkerStateInvalid
+from pgflow_worker.options import WorkerOptions
+from pgflow_worker.state import WorkerState
+from pgflow_worker.worker import Worker
+
+__all__ = [
+    "FlowShapeMismatch",
+    "FlowsInvalid",
+    "Worker",
+    "WorkerOptions",
+    "WorkerState",
+    "WorkerStateInvalid",
+]

@@ -1,0 +1,198 @@
+"""The SQL functions that a worker calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+_REPORT_AND_CLAIM: Final = """
+select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
+  task.attempts_count, task.refused
+from pgflow.report_and_claim(
+  %s::uuid, %s::text[], %s::int, %s::uuid[], %s::text[], %s::int[], %s::int[], %s::jsonb[],
+  %s::uuid[], %s::text[], %s::int[], %s::int[], %s::text[], %s::boolean[], %s::int[]
+) as task
+"""
+_CLAIM_TASKS: Final = """
+select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
+  task.attempts_count, task.refused
+from pgflow.claim_tasks(%s::text[], %s::int, %s::uuid) as task
+"""
+_GET_SHARED_INPUT: Final = "select pgflow.get_shared_input(%s::uuid, %s::text)::text"
+_RELEASE_TASKS: Final = "select pgflow.release_tasks(%s::uuid[], %s::text[], %s::int[], %s::int[])"
+_RELEASE_UNKNOWN_TASKS: Final = """
+select pgflow.release_unknown_tasks(%s::uuid, %s::uuid[], %s::text[], %s::int[], %s::int[])
+"""
+_WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
+_REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
+_HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
+_REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks()"
+_MARK_WORKER_STOPPED: Final = "select pgflow.mark_worker_stopped(%s::uuid)"
+_ENSURE_FLOW_COMPILED: Final = "select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s)::text"
+
+
+class TaskRow(NamedTuple):
+    """A claimed task, or a refused report.
+
+    Attributes:
+        flow_slug: The flow; None for a report of an unknown task.
+        run_id: The run, as text.
+        step_slug: The step.
+        input: JSON text: {dependency: output}, or the element of a map.
+        task_index: The element's place for a map, else 0.
+        flow_input: JSON text of the flow input where the handler takes it.
+        attempt: The attempt that this claim is.
+        refused: None for a claimed task; else why the report changed nothing.
+    """
+
+    flow_slug: str | None
+    run_id: str
+    step_slug: str
+    input: str | None
+    task_index: int
+    flow_input: str | None
+    attempt: int
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failed attempt.
+
+    Attributes:
+        row: The claim.
+        message: What went wrong.
+        is_final: Whether the task may not be tried again.
+        retry_delay: Seconds until the next attempt; None has the database compute it.
+    """
+
+    row: TaskRow
+    message: str
+    is_final: bool
+    retry_delay: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """Results of attempts that are reported in one call.
+
+    Attributes:
+        completed: Claims that succeeded.
+        outputs: JSON text of what each of them returned.
+        failures: Attempts that failed.
+    """
+
+    completed: Sequence[TaskRow]
+    outputs: Sequence[str]
+    failures: Sequence[Failure]
+
+    def __len__(self) -> int:
+        return len(self.completed) + len(self.failures)
+
+    def rows(self) -> list[TaskRow]:
+        """Return the claims of all the attempts."""
+        return [*self.completed, *(failure.row for failure in self.failures)]
+
+
+def _columns(
+    rows: Sequence[TaskRow],
+) -> tuple[list[str], list[str], list[int], list[int]]:
+    return (
+        [row.run_id for row in rows],
+        [row.step_slug for row in rows],
+        [row.task_index for row in rows],
+        [row.attempt for row in rows],
+    )
+
+
+AsyncConn = psycopg.AsyncConnection[Any]
+Conn = psycopg.Connection[Any]
+
+
+async def report_and_claim(
+    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str], quantity: int, reports: Reports
+) -> list[TaskRow]:
+    """Report a batch and claim the next, in one round trip and one commit."""
+    cursor = await conn.execute(
+        _REPORT_AND_CLAIM,
+        (
+            worker_id,
+            flow_slugs,
+            quantity,
+            *_columns(reports.completed),
+            list(reports.outputs),
+            *_columns([failure.row for failure in reports.failures]),
+            [failure.message for failure in reports.failures],
+            [failure.is_final for failure in reports.failures],
+            [failure.retry_delay for failure in reports.failures],
+        ),
+    )
+    return [TaskRow._make(row) for row in await cursor.fetchall()]
+
+
+async def claim_tasks(
+    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str], quantity: int
+) -> list[TaskRow]:
+    """Claim tasks that are ready."""
+    cursor = await conn.execute(_CLAIM_TASKS, (flow_slugs, quantity, worker_id))
+    return [TaskRow._make(row) for row in await cursor.fetchall()]
+
+
+async def get_shared_input(conn: AsyncConn, run_id: str, step_slug: str) -> str:
+    """Return, as JSON text, what every element of a map receives beside itself."""
+    return await _value(conn, _GET_SHARED_INPUT, (run_id, step_slug))
+
+
+async def release_tasks(conn: AsyncConn, rows: Sequence[TaskRow]) -> int:
+    """Hand claimed tasks back; return how many this attempt still held."""
+    return await _value(conn, _RELEASE_TASKS, _columns(rows))
+
+
+async def release_unknown_tasks(conn: AsyncConn, worker_id: str, known: Sequence[TaskRow]) -> int:
+    """Hand back what the worker holds without knowing it; return how many that were."""
+    return await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *_columns(known)))
+
+
+async def wait_for_tasks(
+    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str]
+) -> float | None:
+    """Say that the worker sleeps; return the seconds until a delayed task comes due."""
+    return await _value(conn, _WAIT_FOR_TASKS, (worker_id, flow_slugs))
+
+
+async def register_worker(
+    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str], place: str, lease_seconds: int
+) -> None:
+    """Register the worker."""
+    await conn.execute(_REGISTER_WORKER, (worker_id, flow_slugs, place, lease_seconds))
+
+
+async def mark_worker_stopped(conn: AsyncConn, worker_id: str) -> None:
+    """Say that the worker has stopped."""
+    await conn.execute(_MARK_WORKER_STOPPED, (worker_id,))
+
+
+async def ensure_flow_compiled(
+    conn: AsyncConn, flow_slug: str, shape: str, allow_data_loss: bool
+) -> str:
+    """Bring a flow's definition in line with its code; return {"status", "differences"} as text."""
+    return await _value(conn, _ENSURE_FLOW_COMPILED, (flow_slug, shape, allow_data_loss))
+
+
+def heartbeat(conn: Conn, worker_id: str) -> bool:
+    """Say that the worker is alive; return whether people have deprecated it."""
+    row = conn.execute(_HEARTBEAT, (worker_id,)).fetchone()
+    return bool(row and row[0])
+
+
+def requeue_stalled_tasks(conn: Conn) -> int:
+    """Take tasks from lost workers; return how many."""
+    row = conn.execute(_REQUEUE_STALLED_TASKS).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _value(conn: AsyncConn, query: str, arguments: Sequence[object]) -> Any:
+    cursor = await conn.execute(query, arguments)
+    row = await cursor.fetchone()
+    return row[0] if row else None

@@ -1,0 +1,56 @@
+"""Errors of a worker.
+
+PgflowError
+ ├── FlowShapeMismatch   the database has the flow with another structure
+ ├── FlowsInvalid        the worker was given no flow, or two with one slug
+ └── WorkerStateInvalid  a worker was asked for what it cannot do in its state
+"""
+
+from collections.abc import Sequence
+
+from pgflow_dsl.errors import PgflowError
+
+__all__ = ["FlowShapeMismatch", "FlowsInvalid", "WorkerStateInvalid"]
+
+
+class FlowShapeMismatch(PgflowError):
+    """The database has a flow with another structure than the code.
+
+    Attributes:
+        flow_slug: The flow.
+        differences: One sentence a difference.
+    """
+
+    def __init__(self, flow_slug: str, differences: Sequence[str]) -> None:
+        super().__init__(flow_slug, differences)
+        self.flow_slug = flow_slug
+        self.differences = tuple(differences)
+
+    def __str__(self) -> str:
+        listed = "".join(f"\n  - {difference}" for difference in self.differences)
+        return (
+            f"flow {self.flow_slug!r} has another structure in the database than in the code:"
+            f"{listed}\nGive the changed flow another slug; in development, let the worker define "
+            "it anew, which deletes its runs (allow_data_loss, or `pgflow worker --recompile`)"
+        )
+
+
+class FlowsInvalid(PgflowError):
+    """The flows that a worker was given cannot be served together."""
+
+
+class WorkerStateInvalid(PgflowError):
+    """A worker was asked for what it cannot do in its state.
+
+    Attributes:
+        old: The state it is in.
+        new: The state that was asked for.
+    """
+
+    def __init__(self, *, old: str, new: str) -> None:
+        super().__init__(old, new)
+        self.old = old
+        self.new = new
+
+    def __str__(self) -> str:
+        return f"a worker that is {self.old} cannot become {self.new}; make a new one"
