@@ -46,6 +46,7 @@ def test_a_port_in_use_is_told_and_starts_nothing(server, taken_port):
         server.start(tcp_port=taken_port)
     assert caught.value.port == taken_port
     assert not server.is_running()
+    assert not server.data.exists()
     assert fetch(server.start(), "select 1") == 1
 
 

@@ -56,15 +56,12 @@ class Launch:
             binaries: What to run; the account can reach them.
             account: Who runs it.
             settings: Server settings that override the configuration files.
-            tcp_port: The port to listen on at 127.0.0.1; 0 for a free one; None for no TCP.
+            tcp_port: The port to listen on at 127.0.0.1; None for no TCP.
 
         Raises:
-            PortInUse: The port is not free.
             FolderUnusable: There is no place for the socket or the log.
         """
         self._folders = folders
-        if tcp_port is not None:
-            tcp_port = _claim_port(tcp_port, folders.root)
         self.tcp_port = tcp_port
         fixed = {
             "listen_addresses": "" if tcp_port is None else LOOPBACK,
@@ -114,8 +111,16 @@ class Launch:
             return log.tell(), account.spawn(command, log=log, extra=extra)
 
 
-def _claim_port(port: int, root: Path) -> int:
-    """Find a port that can be listened on now; PostgreSQL's error would come late and long."""
+def free_port(port: int, root: Path) -> int:
+    """Find a TCP port that can be listened on now, before anything is made or started for it.
+
+    Args:
+        port: The port that is wanted; 0 for PostgreSQL's usual one, or any where that is taken.
+        root: The folder of the server.
+
+    Raises:
+        PortInUse: The port is not free.
+    """
     for number in [port] if port else [USUAL_PORT, 0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,7 +12,7 @@ from pgflow_cli.embedded import _cluster
 from pgflow_cli.embedded._account import choose_account
 from pgflow_cli.embedded._copy import reachable_binaries
 from pgflow_cli.embedded._folders import Folders
-from pgflow_cli.embedded._launch import LOOPBACK, Launch
+from pgflow_cli.embedded._launch import LOOPBACK, Launch, free_port
 from pgflow_cli.embedded._lock import Deadline, exclusive
 from pgflow_cli.embedded._platform import require_posix
 from pgflow_cli.embedded._postmaster import (
@@ -237,6 +237,8 @@ class EmbeddedServer:
             time.sleep(POLL)
 
     def _launch(self, deadline: Deadline, lock: int, tcp_port: int | None) -> Launch:
+        if tcp_port is not None:
+            tcp_port = free_port(tcp_port, self.root)
         account = choose_account(self.data)
         self._folders.prepare_home(account)
         binaries = reachable_binaries(self.binaries, account)

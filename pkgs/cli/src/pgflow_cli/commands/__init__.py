@@ -1,0 +1,1 @@
+"""The commands of `pgflow`, one module each; they parse, call and print."""
