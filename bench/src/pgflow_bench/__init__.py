@@ -1,0 +1,1 @@
+"""Measures pgflow on a throwaway server with durable commits."""
