@@ -261,8 +261,10 @@ create index step_tasks_delayed_idx on pgflow.step_tasks (flow_slug, available_a
 where status = 'queued' and order_at = 'infinity';
 
 -- Serves: requeue_stalled_tasks, to find what a lost worker held.
+-- The worker is part of the predicate only so that no report, which asks for started tasks by
+-- their key, can be planned as a scan of this index.
 create index step_tasks_held_idx on pgflow.step_tasks (last_worker_id)
-where status = 'started';
+where status = 'started' and last_worker_id is not null;
 
 comment on table pgflow.step_tasks is 'One row a task: the unit that workers claim. This table is the queue.';
 comment on column pgflow.step_tasks.run_id is 'The run.';

@@ -7,16 +7,21 @@
 -- Idempotent: yes.
 create or replace function pgflow._leaf_outputs(run_id uuid, flow_slug text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path to ''
-begin atomic
-  select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
-  from pgflow.step_states as state
-  join pgflow.steps as step
-    on step.flow_slug = _leaf_outputs.flow_slug and step.step_slug = state.step_slug
-  where state.run_id = _leaf_outputs.run_id and state.status = 'completed' and step.is_leaf;
-end;
+as $$
+begin
+  -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.
+  return (
+    select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
+    from pgflow.step_states as state
+    join pgflow.steps as step
+      on step.flow_slug = _leaf_outputs.flow_slug and step.step_slug = state.step_slug
+    where state.run_id = _leaf_outputs.run_id and state.status = 'completed' and step.is_leaf
+  );
+end
+$$;
 
 comment on function pgflow._leaf_outputs is
 'Build the output of a run from the steps that nothing depends on.';

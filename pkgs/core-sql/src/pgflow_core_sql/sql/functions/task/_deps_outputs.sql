@@ -10,17 +10,23 @@ create or replace function pgflow._deps_outputs(
   run_id uuid, flow_slug text, step_slug text, without text default null
 )
 returns jsonb
-language sql
+language plpgsql
 stable
-begin atomic
-  select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
-  from pgflow.deps as dep
-  join pgflow.step_states as state
-    on state.run_id = _deps_outputs.run_id and state.step_slug = dep.dep_slug
-  where dep.flow_slug = _deps_outputs.flow_slug and dep.step_slug = _deps_outputs.step_slug
-    and not dep.orders_only and state.status = 'completed'
-    and dep.dep_slug is distinct from _deps_outputs.without;
-end;
+set search_path to ''
+as $$
+begin
+  -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.
+  return (
+    select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
+    from pgflow.deps as dep
+    join pgflow.step_states as state
+      on state.run_id = _deps_outputs.run_id and state.step_slug = dep.dep_slug
+    where dep.flow_slug = _deps_outputs.flow_slug and dep.step_slug = _deps_outputs.step_slug
+      and not dep.orders_only and state.status = 'completed'
+      and dep.dep_slug is distinct from _deps_outputs.without
+  );
+end
+$$;
 
 comment on function pgflow._deps_outputs is
 'Collect what a step receives from its dependencies.';

@@ -34,6 +34,7 @@ language plpgsql
 security definer
 set search_path to ''
 set plan_cache_mode to force_generic_plan
+set join_collapse_limit to 1
 set enable_seqscan to off
 set enable_bitmapscan to off
 set enable_hashjoin to off
