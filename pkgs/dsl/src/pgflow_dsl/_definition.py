@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pgflow_dsl._binding import Binder, KeyedParameter, WholeParameter
 from pgflow_dsl._edges import Edges, find_edges
@@ -74,7 +74,7 @@ def define(draft: Draft, fn: Callable[..., Any], args: Any = (), kwargs: Any = N
     _check_shared(edges, over, where)
     delivered = _unique([*([over] if over else []), *(step for _, step in edges.outputs)])
     ordering = [
-        *_after(draft.arguments.get("after") or (), where),
+        *_after(draft.arguments.get("after", ()), where),
         *conditioned_steps(draft.when, draft.flow, "when", where),
         *conditioned_steps(draft.when_not, draft.flow, "when_not", where),
     ]
@@ -160,15 +160,12 @@ def _is_array(schema: dict[str, Any]) -> bool:
 
 
 def _after(after: Any, where: str) -> list[AnyStep]:
-    steps: list[AnyStep] = []
-    given: Iterable[Any] = after if is_array(after) else (after,)
-    for each in given:
-        if not isinstance(each, Step):
-            hint = "; leave out .output" if isinstance(each, OutputReference) else ""
-            told = show(cast("object", each))
-            raise DefinitionError(where, f"after= takes a list of steps, not {told}{hint}")
-        steps.append(cast("AnyStep", each))
-    return steps
+    wrong = [each for each in after if not isinstance(each, Step)] if is_array(after) else [after]
+    if wrong:
+        hint = "; leave out .output" if isinstance(wrong[0], OutputReference) else ""
+        reason = f"after= takes a list of steps, not {show(wrong[0])}{hint}"
+        raise DefinitionError(where, reason)
+    return list(after)
 
 
 def _unique(steps: Iterable[AnyStep]) -> list[AnyStep]:

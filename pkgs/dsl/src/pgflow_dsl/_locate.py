@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
 
-_PACKAGE: Final = __name__.partition(".")[0]
+# `Flow[int](...)` is called by a frame of typing.
+_PASSED_OVER: Final = frozenset({__name__.partition(".")[0], "typing"})
 
 
 def plain_function(fn: Callable[..., Any]) -> Any:
@@ -84,7 +85,7 @@ def _outer_frames() -> Iterator[FrameType]:
     frame = inspect.currentframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] != _PACKAGE:
+        if module.partition(".")[0] not in _PASSED_OVER:
             yield frame
         frame = frame.f_back
 
