@@ -36,8 +36,8 @@ class MigrationReport:
 class Migrator:
     """Brings one database to this package's version of the schema.
 
-    Tables move through numbered migrations, each applied once; functions and rights are written
-    anew each time. All of it is one transaction: it happens as a whole or not at all.
+    Tables move through numbered migrations, each applied once; functions, views and rights are
+    written anew each time. All of it is one transaction: it happens as a whole or not at all.
 
     Args:
         conninfo: A connection URL or string of psycopg, or an open connection. An open
@@ -96,7 +96,7 @@ def install_script() -> str:
             "insert into pgflow.schema_migrations (version, name, digest)\n"
             f"values ({migration.version}, '{migration.name}', '{migration.digest}');\n"
         )
-    parts.extend(_section(file) for file in sqlfiles.functions())
+    parts.extend(_section(file) for file in (*sqlfiles.functions(), *sqlfiles.views()))
     parts.append(_section(sqlfiles.grants()))
     return "\n".join(parts)
 
@@ -110,7 +110,7 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         for migration in pending:
             _apply(conn, migration)
             conn.execute(_RECORD, (migration.version, migration.name, migration.digest))
-        for file in sqlfiles.functions():
+        for file in (*sqlfiles.functions(), *sqlfiles.views()):
             _apply(conn, file)
         _apply(conn, sqlfiles.grants())
     return MigrationReport(

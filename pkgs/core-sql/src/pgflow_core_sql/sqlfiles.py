@@ -48,9 +48,7 @@ def migrations() -> tuple[Migration, ...]:
     for entry in (_ROOT / "migrations").iterdir():
         if match := _MIGRATION_NAME.fullmatch(entry.name):
             name = f"migrations/{entry.name}"
-            found.append(
-                Migration(name=name, text=_read(entry), version=int(match.group(1)))
-            )
+            found.append(Migration(name=name, text=_read(entry), version=int(match.group(1))))
     return tuple(sorted(found, key=lambda migration: migration.version))
 
 
@@ -86,6 +84,16 @@ def functions() -> tuple[SqlFile, ...]:
     for name in sorted(found, key=lambda name: "begin atomic" not in found[name].text):
         visit(name)
     return tuple(ordered.values())
+
+
+@cache
+def views() -> tuple[SqlFile, ...]:
+    """Return the view files, by name."""
+    return tuple(
+        SqlFile(name=f"views/{entry.name}", text=_read(entry))
+        for entry in sorted((_ROOT / "views").iterdir(), key=lambda file: file.name)
+        if entry.name.endswith(".sql")
+    )
 
 
 @cache

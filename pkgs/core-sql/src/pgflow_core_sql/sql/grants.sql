@@ -44,6 +44,11 @@ begin
       ('pgflow_client', 'execute on function pgflow.start_flow'),
       ('pgflow_client', 'execute on function pgflow.start_flows'),
       ('pgflow_client', 'execute on function pgflow.start_flow_with_states'),
+      ('pgflow_client', 'execute on function pgflow.cancel_run'),
+      ('pgflow_client', 'execute on function pgflow.cancel_runs'),
+      ('pgflow_client', 'execute on function pgflow.cancel_flow_runs'),
+      ('pgflow_client', 'execute on function pgflow.retry_run'),
+      ('pgflow_client', 'execute on function pgflow.restart_run'),
       ('pgflow_client', 'execute on function pgflow.get_run_with_states'),
       ('pgflow_client', 'execute on function pgflow.get_run_progress'),
       ('pgflow_client', 'execute on function pgflow.watch_runs'),
@@ -63,6 +68,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.fail_tasks'),
       ('pgflow_worker', 'execute on function pgflow.report_and_claim'),
       ('pgflow_worker', 'execute on function pgflow.release_tasks'),
+      ('pgflow_worker', 'execute on function pgflow.find_lost_attempts'),
       ('pgflow_worker', 'execute on function pgflow.release_unknown_tasks'),
       ('pgflow_worker', 'execute on function pgflow.requeue_stalled_tasks')
     ) as grants (role, object)

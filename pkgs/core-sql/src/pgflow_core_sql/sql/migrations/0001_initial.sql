@@ -131,6 +131,7 @@ create table pgflow.runs (
   output jsonb,
   remaining_steps int not null,
   priority smallint not null default 0,
+  first_attempt int not null default 0,
   error_message text,
   failed_step_slug text collate "C",
   started_at timestamptz not null default now(),
@@ -154,12 +155,34 @@ comment on column pgflow.runs.input is 'The flow input.';
 comment on column pgflow.runs.output is '{leaf step: output} over the completed leaf steps, once the run is completed.';
 comment on column pgflow.runs.remaining_steps is 'Number of steps that are neither completed nor skipped.';
 comment on column pgflow.runs.priority is 'Tasks of a run with a higher priority are claimed first.';
-comment on column pgflow.runs.error_message is 'Why the run failed.';
+comment on column pgflow.runs.first_attempt is 'attempts_count that new tasks begin with: above all that were given out before steps were repeated.';
+comment on column pgflow.runs.error_message is 'Why the run failed, or was cancelled.';
 comment on column pgflow.runs.failed_step_slug is 'The step that failed the run.';
 comment on column pgflow.runs.started_at is 'When the run was started.';
 comment on column pgflow.runs.completed_at is 'When the run completed.';
 comment on column pgflow.runs.failed_at is 'When the run failed.';
 comment on column pgflow.runs.cancelled_at is 'When the run was cancelled.';
+
+-- Serves: prune_data_older_than. A summary of pages, which costs a running system next to nothing.
+create index runs_started_idx on pgflow.runs using brin (started_at) with (autosummarize = on);
+
+create table pgflow.run_keys (
+  flow_slug text collate "C" not null,
+  idempotency_key text collate "C" not null,
+  run_id uuid not null,
+  expires_at timestamptz not null default 'infinity',
+  primary key (flow_slug, idempotency_key),
+  constraint key_is_not_too_long check (length(idempotency_key) between 1 and 500)
+);
+
+-- Serves: deleting the keys of a run with it.
+create index run_keys_of_run_idx on pgflow.run_keys (run_id);
+
+comment on table pgflow.run_keys is 'One row an idempotency key that a run was started with.';
+comment on column pgflow.run_keys.flow_slug is 'The flow that was started.';
+comment on column pgflow.run_keys.idempotency_key is 'The caller''s key, unique in the flow.';
+comment on column pgflow.run_keys.run_id is 'The run that it stands for.';
+comment on column pgflow.run_keys.expires_at is 'When the key may start another run; infinity is as long as the run is kept.';
 
 create table pgflow.step_states (
   run_id uuid not null,
@@ -274,7 +297,7 @@ comment on column pgflow.step_tasks.flow_slug is 'The flow of the run.';
 comment on column pgflow.step_tasks.status is 'queued, started, then one of completed, failed, skipped, cancelled; a retry goes back to queued.';
 comment on column pgflow.step_tasks.priority is 'The run''s priority.';
 comment on column pgflow.step_tasks.attempts_count is 'Number of times the task was claimed. It never falls, so it also fences stale reports.';
-comment on column pgflow.step_tasks.released_count is 'Number of claims that were handed back and cost no attempt.';
+comment on column pgflow.step_tasks.released_count is 'Number of claims that do not count against max_attempts: handed back, or made before the task was given all its attempts again.';
 comment on column pgflow.step_tasks.requeued_count is 'Number of times the task was taken from a lost worker.';
 comment on column pgflow.step_tasks.input is 'A map''s element where no other row holds it; NULL otherwise.';
 comment on column pgflow.step_tasks.output is 'What the handler returned.';
@@ -300,6 +323,8 @@ create table pgflow.task_attempts (
   failed_at timestamptz not null default now(),
   retry_at timestamptz,
   error_message text not null,
+  error_type text,
+  traceback text,
   primary key (run_id, step_slug, task_index, attempt)
 );
 
@@ -313,6 +338,8 @@ comment on column pgflow.task_attempts.started_at is 'When the attempt was claim
 comment on column pgflow.task_attempts.failed_at is 'When the failure was recorded.';
 comment on column pgflow.task_attempts.retry_at is 'When the next attempt may start; NULL when there is none.';
 comment on column pgflow.task_attempts.error_message is 'What went wrong.';
+comment on column pgflow.task_attempts.error_type is 'Name of the exception''s class, where the worker gave it.';
+comment on column pgflow.task_attempts.traceback is 'Traceback text, where the worker gave it.';
 
 create table pgflow.workers (
   worker_id uuid primary key,
@@ -395,3 +422,18 @@ create type pgflow.step_verdict as (
 
 comment on type pgflow.step_verdict is
 'What is to become of a step: start, complete, fail, skip or skip-cascade.';
+
+create type pgflow.failure_report as (
+  run_id uuid,
+  step_slug text,
+  task_index int,
+  attempt int,
+  error_message text,
+  is_final boolean,
+  retry_delay int,
+  error_type text,
+  traceback text
+);
+
+comment on type pgflow.failure_report is
+'A failed attempt as it was reported; see fail_tasks.';

@@ -4,7 +4,7 @@
 --   run_ids: the runs, which the caller holds for update; NULL is none.
 -- Returns: nothing.
 -- Locks: none of its own.
--- Writes: runs, step_states, step_tasks, task_attempts, run_watchers.
+-- Writes: runs, step_states, step_tasks, task_attempts, run_keys, run_watchers.
 -- Idempotent: yes.
 create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
@@ -12,6 +12,7 @@ language plpgsql
 set search_path to ''
 as $$
 begin
+  delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
   delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
   delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
   delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);

@@ -5,14 +5,18 @@
 --   input: the flow input; an array where the flow has a map over it.
 --   run_id: id of the run; NULL makes one.
 --   priority: runs with a higher priority have their tasks claimed first.
+--   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was started
+--     with it before, that run is returned and nothing is started. NULL is none.
+--   key_lifetime: how long the key stands for this run; NULL is as long as the run is kept.
 -- Returns: the row of the run.
 -- Errors: PF001 no such flow. PF006 the input is NULL, or no array where a map needs one.
---   PF009 a run with that id exists.
+--   PF009 a run with that id exists. PF012 the key is too long or empty.
 -- Locks: the row of the flow (for key share).
--- Writes: runs, step_states, step_tasks.
--- Idempotent: with run_id given, a second call raises PF009 and changes nothing.
+-- Writes: runs, step_states, step_tasks, run_keys.
+-- Idempotent: with idempotency_key. With run_id, a second call raises PF009 and changes nothing.
 create or replace function pgflow.start_flow(
-  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0
+  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0,
+  idempotency_key text default null, key_lifetime interval default null
 )
 returns setof pgflow.runs
 language plpgsql
@@ -20,19 +24,23 @@ security definer
 set search_path to ''
 as $$
 declare
-  v_run_id uuid;
+  v_run_id uuid := coalesce(start_flow.run_id, pgflow._new_run_id());
+  v_owner uuid := v_run_id;
 begin
-  select started.run_id into v_run_id
-  from pgflow.start_flows(
-    start_flow.flow_slug,
-    array[start_flow.input],
-    case when start_flow.run_id is not null then array[start_flow.run_id] end,
-    start_flow.priority
-  ) as started (run_id);
+  if start_flow.idempotency_key is not null then
+    v_owner := pgflow._take_key(
+      start_flow.flow_slug, start_flow.idempotency_key, v_run_id, start_flow.key_lifetime
+    );
+  end if;
+  if v_owner = v_run_id then
+    perform from pgflow.start_flows(
+      start_flow.flow_slug, array[start_flow.input], array[v_run_id], start_flow.priority
+    );
+  end if;
   return query
   select run.*
   from pgflow.runs as run
-  where run.run_id = v_run_id;
+  where run.run_id = v_owner;
 end
 $$;
 

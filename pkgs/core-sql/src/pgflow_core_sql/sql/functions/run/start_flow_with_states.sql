@@ -4,10 +4,11 @@
 -- Returns: as get_run_with_states.
 -- Errors: as start_flow.
 -- Locks: as start_flow.
--- Writes: runs, step_states, step_tasks.
+-- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: as start_flow.
 create or replace function pgflow.start_flow_with_states(
-  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0
+  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0,
+  idempotency_key text default null, key_lifetime interval default null
 )
 returns jsonb
 language plpgsql
@@ -20,7 +21,8 @@ begin
   select run.run_id into v_run_id
   from pgflow.start_flow(
     start_flow_with_states.flow_slug, start_flow_with_states.input,
-    start_flow_with_states.run_id, start_flow_with_states.priority
+    start_flow_with_states.run_id, start_flow_with_states.priority,
+    start_flow_with_states.idempotency_key, start_flow_with_states.key_lifetime
   ) as run;
   return pgflow.get_run_with_states(v_run_id);
 end

@@ -1,15 +1,13 @@
 -- Put failed tasks back into the queue, or end those without attempts left, and keep the attempts.
 --
--- Parameters:
---   as in _fail_batch.
+-- Parameters: as in _fail_batch.
 -- Returns: recorded, how many attempts failed now; exhausted, the steps that this ends, each with
 --   its when_exhausted as the verdict, or NULL.
 -- Locks: step_tasks by key; the caller holds the runs.
 -- Writes: step_tasks, task_attempts.
 -- Idempotent: yes, only a started task of the named attempt fails.
 create or replace function pgflow._fail_task_rows(
-  run_ids uuid [], step_slugs text [], task_indexes int [], error_messages text [],
-  attempts int [], are_final boolean [], retry_delays int [], may_exhaust boolean,
+  failures pgflow.failure_report [], may_exhaust boolean,
   out recorded int,
   out exhausted pgflow.step_verdict []
 )
@@ -19,11 +17,7 @@ as $$
 begin
   with report as (
     select each.*
-    from pgflow._plan_failures(
-      _fail_task_rows.run_ids, _fail_task_rows.step_slugs, _fail_task_rows.task_indexes,
-      _fail_task_rows.error_messages, _fail_task_rows.attempts, _fail_task_rows.are_final,
-      _fail_task_rows.retry_delays, _fail_task_rows.may_exhaust
-    ) as each
+    from pgflow._plan_failures(_fail_task_rows.failures, _fail_task_rows.may_exhaust) as each
     order by each.run_id, each.step_slug, each.task_index
   ),
   failed as (
@@ -40,14 +34,16 @@ begin
       and task.attempts_count = report.attempt
     returning task.run_id, task.step_slug, task.task_index, task.flow_slug, task.attempts_count,
       task.last_worker_id, report.started_at, report.retry_at, report.error_message,
-      report.when_exhausted, report.step_index
+      report.error_type, report.traceback, report.when_exhausted, report.step_index
   ),
   kept as (
     insert into pgflow.task_attempts (
-      run_id, step_slug, task_index, attempt, worker_id, started_at, retry_at, error_message
+      run_id, step_slug, task_index, attempt, worker_id, started_at, retry_at, error_message,
+      error_type, traceback
     )
     select failed.run_id, failed.step_slug, failed.task_index, failed.attempts_count,
-      failed.last_worker_id, failed.started_at, failed.retry_at, failed.error_message
+      failed.last_worker_id, failed.started_at, failed.retry_at, failed.error_message,
+      failed.error_type, failed.traceback
     from failed
   ),
   ended as (

@@ -1,18 +1,17 @@
 -- Work out for failed attempts whether and when the task is tried again.
 --
--- Parameters:
---   as in _fail_batch.
+-- Parameters: as in _fail_batch.
 -- Returns: a row for each report of a started task's current attempt; retry_at is NULL where no
 --   attempt is left.
 -- Locks: none.
 -- Idempotent: yes, but for the jitter.
 create or replace function pgflow._plan_failures(
-  run_ids uuid [], step_slugs text [], task_indexes int [], error_messages text [],
-  attempts int [], are_final boolean [], retry_delays int [], may_exhaust boolean
+  failures pgflow.failure_report [], may_exhaust boolean
 )
 returns table (
   run_id uuid, step_slug text, task_index int, attempt int, started_at timestamptz,
-  retry_at timestamptz, error_message text, when_exhausted text, step_index int
+  retry_at timestamptz, error_message text, error_type text, traceback text,
+  when_exhausted text, step_index int
 )
 language plpgsql
 set search_path to ''
@@ -23,7 +22,7 @@ begin
   select
     task.run_id, task.step_slug::text, task.task_index, task.attempts_count, task.started_at,
     case when not _plan_failures.may_exhaust or (
-      not coalesce(report.is_final, false)
+      not report.is_final
       and task.attempts_count - task.released_count
         < coalesce(step.opt_max_attempts, flow.opt_max_attempts)
     ) then clock_timestamp() + make_interval(secs => coalesce(
@@ -35,13 +34,8 @@ begin
         coalesce(step.opt_jitter, flow.opt_jitter)
       )
     )) end,
-    coalesce(left(report.error_message, 10000), 'no error message was given'),
-    step.when_exhausted, step.step_index
-  from unnest(
-    _plan_failures.run_ids, _plan_failures.step_slugs, _plan_failures.task_indexes,
-    _plan_failures.error_messages, _plan_failures.attempts, _plan_failures.are_final,
-    _plan_failures.retry_delays
-  ) as report (run_id, step_slug, task_index, error_message, attempt, is_final, retry_delay)
+    report.error_message, report.error_type, report.traceback, step.when_exhausted, step.step_index
+  from unnest(_plan_failures.failures) as report
   join pgflow.step_tasks as task
     on task.run_id = report.run_id and task.step_slug = report.step_slug
       and task.task_index = report.task_index and task.status = 'started'

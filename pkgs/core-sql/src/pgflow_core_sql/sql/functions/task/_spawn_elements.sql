@@ -14,10 +14,11 @@ set search_path to ''
 as $$
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, input, order_at, available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, input, order_at, available_at
   )
   select
-    run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority, element.input,
+    run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority,
+    run.first_attempt, run.first_attempt, element.input,
     case
       when step.opt_start_delay > 0 then 'infinity'
       else now() + element.task_index * interval '100 milliseconds'

@@ -17,10 +17,11 @@ declare
   v_singles int;
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, order_at, available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, order_at, available_at
   )
   select
     run.run_id, step.step_slug, 0, run.flow_slug, run.priority,
+    run.first_attempt, run.first_attempt,
     case when step.opt_start_delay > 0 then 'infinity' else now() end,
     now() + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_tasks.run_ids, _spawn_tasks.step_slugs) as started (run_id, step_slug)

@@ -6,6 +6,8 @@
 --   attempts: attempts_count of each claim; NULL, or a NULL in it, is the current attempt.
 --   are_final: true ends the task without another attempt; NULL is false.
 --   retry_delays: seconds until the next attempt in place of the computed delay; NULL computes it.
+--   error_types: names of the exceptions' classes, or NULL; shortened to 200 characters.
+--   tracebacks: traceback texts, or NULL; of a long one the last 10,000 characters are kept.
 -- Returns: a row for each report that changed nothing, with the reason in refused; see
 --   _refuse_failures.
 -- Errors: PF008 the arrays differ in length.
@@ -16,7 +18,8 @@
 create or replace function pgflow.fail_tasks(
   run_ids uuid [], step_slugs text [], task_indexes int [], error_messages text [],
   attempts int [] default null, are_final boolean [] default null,
-  retry_delays int [] default null
+  retry_delays int [] default null, error_types text [] default null,
+  tracebacks text [] default null
 )
 returns setof pgflow.step_task_record
 language plpgsql
@@ -31,28 +34,17 @@ set enable_mergejoin to off
 set jit to off
 as $$
 declare
-  v_length int := cardinality(fail_tasks.run_ids);
-  v_strength text;
-begin
-  perform pgflow._require_equal_lengths(array[
-    v_length, cardinality(fail_tasks.step_slugs),
-    cardinality(fail_tasks.task_indexes), cardinality(fail_tasks.error_messages),
-    coalesce(cardinality(fail_tasks.attempts), v_length),
-    coalesce(cardinality(fail_tasks.are_final), v_length),
-    coalesce(cardinality(fail_tasks.retry_delays), v_length)
-  ]);
-  v_strength := pgflow._failure_lock(
-    fail_tasks.run_ids, fail_tasks.step_slugs, fail_tasks.task_indexes, fail_tasks.attempts,
-    fail_tasks.are_final
+  v_failures pgflow.failure_report[] := pgflow._failure_reports(
+    fail_tasks.run_ids, fail_tasks.step_slugs, fail_tasks.task_indexes,
+    fail_tasks.error_messages, fail_tasks.attempts, fail_tasks.are_final,
+    fail_tasks.retry_delays, fail_tasks.error_types, fail_tasks.tracebacks
   );
+  v_strength text := pgflow._failure_lock(v_failures);
+begin
   perform pgflow._lock_runs(fail_tasks.run_ids, v_strength);
   return query
   select report.*
-  from pgflow._fail_batch(
-    fail_tasks.run_ids, fail_tasks.step_slugs, fail_tasks.task_indexes,
-    fail_tasks.error_messages, fail_tasks.attempts, fail_tasks.are_final,
-    fail_tasks.retry_delays, v_strength = 'exclusive'
-  ) as report;
+  from pgflow._fail_batch(v_failures, v_strength = 'exclusive') as report;
   perform pgflow._announce_changes(fail_tasks.run_ids);
 end
 $$;

@@ -6,7 +6,7 @@
 --   completed_run_ids, completed_step_slugs, completed_task_indexes, completed_attempts, outputs:
 --     as in complete_tasks.
 --   failed_run_ids, failed_step_slugs, failed_task_indexes, failed_attempts, error_messages,
---     are_final, retry_delays: as in fail_tasks.
+--     are_final, retry_delays, error_types, tracebacks: as in fail_tasks.
 -- Returns: the claimed tasks, and the refused reports with the reason in refused.
 -- Errors: PF007 the worker is not registered. PF008 arrays differ in length.
 -- Locks: as complete_tasks and fail_tasks, in one sorted pass over all the runs, then claim_tasks.
@@ -27,7 +27,9 @@ create or replace function pgflow.report_and_claim(
   failed_attempts int [] default '{}',
   error_messages text [] default '{}',
   are_final boolean [] default '{}',
-  retry_delays int [] default '{}'
+  retry_delays int [] default '{}',
+  error_types text [] default '{}',
+  tracebacks text [] default '{}'
 )
 returns setof pgflow.step_task_record
 language plpgsql
@@ -43,25 +45,27 @@ set jit to off
 as $$
 declare
   v_run_ids uuid[] := report_and_claim.completed_run_ids || report_and_claim.failed_run_ids;
+  v_failures pgflow.failure_report[] := '{}';
   v_strength text;
 begin
-  if cardinality(v_run_ids) > 0 then
-    v_strength := pgflow._lock_for_reports(
-      report_and_claim.completed_run_ids, report_and_claim.completed_step_slugs,
-      report_and_claim.outputs, report_and_claim.failed_run_ids,
-      report_and_claim.failed_step_slugs, report_and_claim.failed_task_indexes,
-      report_and_claim.failed_attempts, report_and_claim.are_final
-    );
-  end if;
   if cardinality(report_and_claim.failed_run_ids) > 0 then
-    return query
-    select report.*
-    from pgflow._fail_batch(
+    v_failures := pgflow._failure_reports(
       report_and_claim.failed_run_ids, report_and_claim.failed_step_slugs,
       report_and_claim.failed_task_indexes, report_and_claim.error_messages,
       report_and_claim.failed_attempts, report_and_claim.are_final,
-      report_and_claim.retry_delays, v_strength = 'exclusive'
-    ) as report;
+      report_and_claim.retry_delays, report_and_claim.error_types, report_and_claim.tracebacks
+    );
+  end if;
+  if cardinality(v_run_ids) > 0 then
+    v_strength := pgflow._lock_for_reports(
+      report_and_claim.completed_run_ids, report_and_claim.completed_step_slugs,
+      report_and_claim.outputs, v_failures
+    );
+  end if;
+  if cardinality(v_failures) > 0 then
+    return query
+    select report.*
+    from pgflow._fail_batch(v_failures, v_strength = 'exclusive') as report;
   end if;
   if cardinality(report_and_claim.completed_run_ids) > 0 then
     return query

@@ -1,0 +1,40 @@
+-- Cancel the runs of a flow that are under way, oldest first, a bounded number at a time.
+--
+-- Parameters:
+--   flow_slug: the flow.
+--   reason: kept as error_message of the runs; NULL for none.
+--   quantity: how many runs at most; call again until it returns less.
+-- Returns: how many runs were cancelled.
+-- Errors: PF001 no such flow.
+-- Locks: as cancel_runs.
+-- Writes: runs, step_states, step_tasks.
+-- Idempotent: yes.
+create or replace function pgflow.cancel_flow_runs(
+  flow_slug text, reason text default null, quantity int default 1000
+)
+returns int
+language plpgsql
+security definer
+set search_path to ''
+as $$
+declare
+  v_run_ids uuid[];
+  v_cancelled int;
+begin
+  perform pgflow._require_flow(cancel_flow_runs.flow_slug);
+  select array_agg(live.run_id) into v_run_ids
+  from (
+    select run.run_id
+    from pgflow.runs as run
+    where run.flow_slug = cancel_flow_runs.flow_slug and run.status = 'started'
+    order by run.run_id
+    limit cancel_flow_runs.quantity
+  ) as live;
+  select count(*) into v_cancelled
+  from pgflow.cancel_runs(v_run_ids, cancel_flow_runs.reason);
+  return v_cancelled;
+end
+$$;
+
+comment on function pgflow.cancel_flow_runs is
+'Cancel the runs of a flow that are under way, oldest first, a bounded number at a time.';

@@ -1,0 +1,44 @@
+-- Repeat a step of a run and all that depends on it; other steps keep their outputs.
+--
+-- Steps that failed or were cancelled elsewhere in the run start afresh too, so that the run can end.
+-- Work that is under way on a repeated step is cancelled. What was tried before stays in
+-- task_attempts.
+--
+-- Parameters:
+--   run_id: the run, in whatever status.
+--   from_step: the step.
+-- Returns: the row of the run as it is now.
+-- Errors: PF002 no such run. PF003 no such step.
+-- Locks: the run for update; then its step_states and step_tasks.
+-- Writes: runs, step_states, step_tasks.
+-- Idempotent: no, each call repeats the step.
+create or replace function pgflow.restart_run(run_id uuid, from_step text)
+returns setof pgflow.runs
+language plpgsql
+security definer
+set search_path to ''
+as $$
+declare
+  v_run pgflow.runs;
+  v_repeated text[];
+begin
+  perform pgflow._lock_runs(array[restart_run.run_id], 'exclusive');
+  v_run := pgflow._require_run(restart_run.run_id);
+  perform pgflow._require_step(v_run, restart_run.from_step);
+  v_repeated := pgflow._step_and_dependents(v_run.flow_slug, restart_run.from_step);
+  perform pgflow._reopen_steps(
+    v_run.run_id,
+    array(
+      select state.step_slug
+      from pgflow.step_states as state
+      where state.run_id = v_run.run_id
+        and (state.status in ('failed', 'cancelled') or state.step_slug = any (v_repeated))
+    ),
+    v_repeated
+  );
+  return next pgflow._require_run(restart_run.run_id);
+end
+$$;
+
+comment on function pgflow.restart_run is
+'Repeat a step of a run and all that depends on it; other steps keep their outputs.';

@@ -1,0 +1,50 @@
+-- Queue what is left of reopened steps that had tasks and can go on with them.
+--
+-- Parameters:
+--   run_id: the run, which the caller holds for update.
+--   step_slugs: its reopened steps, in 'created'.
+--   repeated: those of them that do not go on but begin anew.
+-- Returns: the steps that go on: ready, not repeated, and with tasks; never NULL. They are started,
+--   and their tasks that are not completed are queued with all their attempts.
+-- Locks: the caller holds the run. Then its step_states and step_tasks.
+-- Writes: step_states, step_tasks.
+-- Idempotent: yes.
+create or replace function pgflow._resume_tasks(run_id uuid, step_slugs text [], repeated text [])
+returns text []
+language plpgsql
+set search_path to ''
+as $$
+declare
+  v_resumed text[];
+begin
+  with queued as (
+    update pgflow.step_tasks as task
+    set status = 'queued', released_count = task.attempts_count, started_at = null,
+      failed_at = null, skipped_at = null, cancelled_at = null, output = null,
+      order_at = now() + task.task_index * interval '100 milliseconds', available_at = now()
+    from pgflow.step_states as state
+    where task.run_id = _resume_tasks.run_id
+      and task.step_slug = any (_resume_tasks.step_slugs)
+      and task.step_slug <> all (_resume_tasks.repeated)
+      and task.status <> 'completed'
+      and state.run_id = task.run_id and state.step_slug = task.step_slug
+      and state.remaining_deps = 0
+    returning task.step_slug
+  ),
+  resumed as (
+    update pgflow.step_states as state
+    set status = 'started', started_at = now(), remaining_tasks = left_over.tasks
+    from (
+      select queued.step_slug, count(*) as tasks from queued group by queued.step_slug
+    ) as left_over
+    where state.run_id = _resume_tasks.run_id and state.step_slug = left_over.step_slug
+    returning state.step_slug
+  )
+  select array_agg(resumed.step_slug) into v_resumed
+  from resumed;
+  return coalesce(v_resumed, '{}');
+end
+$$;
+
+comment on function pgflow._resume_tasks is
+'Queue what is left of reopened steps that had tasks and can go on with them.';

@@ -1,0 +1,29 @@
+-- What waits and what is under way, by flow.
+create or replace view pgflow.queue_depth as
+select
+  flow.flow_slug,
+  ready.tasks as ready_tasks,
+  clock_timestamp() - ready.oldest as oldest_ready,
+  delayed.tasks as delayed_tasks,
+  held.tasks as started_tasks
+from pgflow.flows as flow
+cross join lateral (
+  select count(*) as tasks, min(task.queued_at) as oldest
+  from pgflow.step_tasks as task
+  where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at < 'infinity'
+) as ready
+cross join lateral (
+  select count(*) as tasks
+  from pgflow.step_tasks as task
+  where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at = 'infinity'
+) as delayed
+cross join lateral (
+  select count(*) as tasks
+  from pgflow.workers as worker
+  join pgflow.step_tasks as task
+    on task.last_worker_id = worker.worker_id and task.status = 'started'
+  where task.flow_slug = flow.flow_slug
+) as held;
+
+comment on view pgflow.queue_depth is
+'What waits and what is under way, by flow. Reads the indexes of live tasks only, not the history.';
