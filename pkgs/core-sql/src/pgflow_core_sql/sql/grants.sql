@@ -78,3 +78,5 @@ begin
   end loop;
 end
 $$;
+
+select pgflow.setup_realtime();

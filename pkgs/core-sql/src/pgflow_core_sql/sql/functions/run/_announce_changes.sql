@@ -1,4 +1,6 @@
--- Tell those who sleep or watch that runs have changed. Costs two look-ups while nobody does.
+-- Tell those who sleep or watch that runs have changed.
+--
+-- Costs a few look-ups while nobody does.
 --
 -- Parameters:
 --   run_ids: the runs; may hold an id more than once.
@@ -11,6 +13,7 @@ language plpgsql
 set search_path to ''
 as $$
 begin
+  perform pgflow._send_events();
   if exists (select from pgflow.waiting_workers) then
     perform pgflow._wake_workers(pgflow._flows_with_work(array(
       select distinct run.flow_slug
