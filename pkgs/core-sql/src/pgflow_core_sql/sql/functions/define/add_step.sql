@@ -44,6 +44,7 @@ returns pgflow.steps
 language plpgsql
 security definer
 set search_path to ''
+set enable_seqscan to off
 as $$
 declare
   v_deps text[] := coalesce(add_step.deps_slugs, '{}');

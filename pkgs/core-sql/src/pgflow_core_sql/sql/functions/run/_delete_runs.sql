@@ -10,6 +10,7 @@ create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
 language plpgsql
 set search_path to ''
+set enable_seqscan to off
 as $$
 begin
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);

@@ -19,7 +19,7 @@ begin
   from pgflow.step_states as state
   where state.run_id = _settle_ready_steps.run_id and state.status = 'created'
     and state.remaining_deps = 0;
-  perform pgflow._settle_steps(v_ready.run_ids, v_ready.step_slugs);
+  perform pgflow._count_off(pgflow._settle_steps(v_ready.run_ids, v_ready.step_slugs));
 end
 $$;
 

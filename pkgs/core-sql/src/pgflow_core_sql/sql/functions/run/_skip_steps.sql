@@ -4,7 +4,7 @@
 --   verdicts: the steps; error_message is kept on those that are skipped after a failure.
 --   reason: skip_reason of the steps themselves; that of their dependents is dependency_skipped.
 -- Returns: the steps that are skipped now, dependents included. Counting them off is for the
---   caller, by _advance_runs.
+--   caller, by _count_off.
 -- Locks: the caller holds the runs.
 -- Writes: step_states.
 -- Idempotent: yes, a step that has ended stays as it is.

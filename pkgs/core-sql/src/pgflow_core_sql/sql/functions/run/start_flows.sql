@@ -40,7 +40,11 @@ begin
   select ready.* into v_ready
   from pgflow._insert_step_states(start_flows.flow_slug, start_flows.inputs, v_run_ids) as ready;
   perform pgflow._spawn_tasks(v_ready.started_run_ids, v_ready.started_step_slugs);
-  perform pgflow._settle_steps(v_ready.unsettled_run_ids, v_ready.unsettled_step_slugs);
+  if v_ready.unsettled_run_ids is not null then
+    perform pgflow._count_off(
+      pgflow._settle_steps(v_ready.unsettled_run_ids, v_ready.unsettled_step_slugs)
+    );
+  end if;
   perform pgflow._send_events();
   perform pgflow._wake_workers(array[start_flows.flow_slug]);
   return query select new.run_id from unnest(v_run_ids) as new (run_id);
