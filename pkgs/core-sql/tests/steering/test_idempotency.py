@@ -1,0 +1,77 @@
+"""Starting a run at most once for a key."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from .conftest import Engine
+
+START = "select run_id from pgflow.start_flow(%s, '{}', idempotency_key => %s)"
+
+
+def test_the_same_key_returns_the_run_that_it_started(engine: Engine, chain: str):
+    first = engine.value(START, chain, "order 7")
+    again = engine.value(START, chain, "order 7")
+    other = engine.value(START, chain, "order 8")
+
+    assert again == first
+    assert other != first
+    assert engine.value("select count(*) from pgflow.runs") == 2
+
+
+def test_keys_belong_to_their_flow(engine: Engine, chain: str):
+    other = engine.flow("other", {"only": {}})
+    assert engine.value(START, chain, "key") != engine.value(START, other, "key")
+
+
+def test_a_race_of_fifty_sessions_starts_one_run(engine: Engine, chain: str, db: str):
+    gate = threading.Barrier(50)
+
+    def start() -> UUID:
+        with psycopg.connect(db, autocommit=True) as conn:
+            gate.wait()
+            row = conn.execute(START, (chain, "the one")).fetchone()
+            assert row is not None
+            return row[0]
+
+    with ThreadPoolExecutor(50) as pool:
+        started = {future.result() for future in [pool.submit(start) for _ in range(50)]}
+
+    assert len(started) == 1
+    assert engine.value("select count(*) from pgflow.runs") == 1
+    assert [task.step for task in engine.claim()] == ["first"]
+
+
+def test_a_start_that_is_rolled_back_leaves_the_key_free(engine: Engine, chain: str, db: str):
+    with psycopg.connect(db) as conn:
+        conn.execute(START, (chain, "key"))
+        conn.rollback()
+
+    run_id = engine.value(START, chain, "key")
+
+    assert engine.value("select count(*) from pgflow.runs") == 1
+    assert engine.run(run_id)["status"] == "started"
+
+
+def test_a_key_that_has_expired_starts_another_run(engine: Engine, chain: str):
+    brief = START.replace("=> %s)", "=> %s, key_lifetime => '-1 second')")
+    assert engine.value(brief, chain, "key") != engine.value(brief, chain, "key")
+
+
+def test_a_key_goes_with_its_run(engine: Engine, chain: str):
+    first = engine.value(START, chain, "key")
+    engine.finish()
+    assert engine.value("select pgflow.prune_data_older_than('0')") == 1
+
+    assert engine.value(START, chain, "key") != first
+
+
+@pytest.mark.parametrize("key", ["", "x" * 501])
+def test_a_key_of_no_sensible_length_is_refused(engine: Engine, chain: str, key: str):
+    with pytest.raises(psycopg.Error) as raised:
+        engine.value(START, chain, key)
+    assert raised.value.sqlstate == "PF012"
+    assert engine.value("select count(*) from pgflow.runs") == 0

@@ -1,0 +1,115 @@
+"""Broadcasting changes where the server has realtime.send, as Supabase has."""
+
+from typing import Any
+
+import pgflow_core_sql
+import psycopg
+import pytest
+
+from .conftest import Engine
+
+STAND_IN = """
+create schema realtime;
+create table realtime.messages (
+  id serial primary key, payload jsonb, event text, topic text, private boolean
+);
+create function realtime.send(
+  payload jsonb, event text, topic text, private boolean default true
+) returns void language sql as
+'insert into realtime.messages (payload, event, topic, private) values ($1, $2, $3, $4)';
+"""
+
+
+@pytest.fixture
+def realtime(engine: Engine, db: str) -> Engine:
+    """An engine on a database with a realtime.send that keeps what it is given."""
+    engine.conn.execute(STAND_IN)
+    pgflow_core_sql.Migrator(db).migrate()
+    return engine
+
+
+def events(engine: Engine, run_id: object) -> list[str]:
+    return [
+        row[0]
+        for row in engine.rows(
+            "select event from realtime.messages where topic = %s order by id",
+            f"pgflow:run:{run_id}",
+        )
+    ]
+
+
+def payload(engine: Engine, event: str) -> dict[str, Any]:
+    return engine.value("select payload from realtime.messages where event = %s", event)
+
+
+def test_each_transition_is_sent_once_in_order(realtime: Engine):
+    slug = realtime.flow(
+        "mixed",
+        {
+            "make": {},
+            "each": {"deps_slugs": ["make"], "step_type": "map"},
+            "never": {"deps_slugs": ["make"], "required_input_pattern": '{"make": {"a": 1}}'},
+            "last": {"deps_slugs": ["each", "never"]},
+        },
+    )
+    run_id = realtime.start(slug)
+    realtime.complete(realtime.claim()[0], [])
+    realtime.finish(lambda task: "end")
+
+    assert events(realtime, run_id) == [
+        "run:started",
+        "step:make:started",
+        "step:make:completed",
+        "step:never:skipped",
+        "step:each:completed",
+        "step:last:started",
+        "step:last:completed",
+        "run:completed",
+    ]
+
+
+def test_a_failure_sends_the_step_then_the_run(realtime: Engine, chain: str):
+    run_id = realtime.start(chain)
+    realtime.fail(realtime.claim()[0], "no luck")
+
+    assert events(realtime, run_id)[-1] == "run:failed"
+    assert events(realtime, run_id)[2] == "step:first:failed"
+    assert payload(realtime, "run:failed")["error_message"] == "no luck"
+
+
+def test_payloads_carry_what_the_transition_brought(realtime: Engine, chain: str):
+    run_id = realtime.start(chain, {"n": 1})
+    realtime.complete(realtime.claim()[0], "out")
+
+    started = payload(realtime, "run:started")
+    assert (started["input"], started["remaining_steps"]) == ({"n": 1}, 3)
+    completed = payload(realtime, "step:first:completed")
+    assert completed["output"] == "out"
+    assert completed["run_id"] == str(run_id)
+    assert completed["event_type"] == "step:completed"
+
+
+def test_a_transaction_that_is_rolled_back_sends_nothing(realtime: Engine, chain: str, db: str):
+    with psycopg.connect(db) as conn:
+        conn.execute("select * from pgflow.start_flow(%s, '{}')", (chain,))
+        conn.rollback()
+    assert realtime.value("select count(*) from realtime.messages") == 0
+
+
+def test_topics_are_private_unless_the_database_says_otherwise(realtime: Engine, chain: str):
+    realtime.start(chain)
+    assert realtime.rows("select distinct private from realtime.messages") == [(True,)]
+
+    realtime.conn.execute("set pgflow.realtime_private = off")
+    realtime.start(chain)
+    assert realtime.rows("select count(*) from realtime.messages where not private") == [(2,)]
+
+
+def test_without_realtime_there_are_no_triggers(engine: Engine, realtime: Engine, db: str):
+    count = "select count(*) from pg_trigger where starts_with(tgname, 'note_events')"
+    assert engine.value(count) == 4
+
+    engine.conn.execute("drop schema realtime cascade")
+    pgflow_core_sql.Migrator(db).migrate()
+
+    assert engine.value(count) == 0

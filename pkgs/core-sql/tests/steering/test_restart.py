@@ -1,0 +1,98 @@
+"""Repeating a step of a run and all that depends on it."""
+
+import psycopg
+import pytest
+
+from .conftest import Engine
+
+
+def restart(engine: Engine, run_id: object, step: str) -> str:
+    return engine.value("select status from pgflow.restart_run(%s, %s)", run_id, step)
+
+
+def test_the_step_and_its_dependents_are_repeated_and_others_are_not(engine: Engine):
+    slug = engine.flow(
+        "diamond",
+        {
+            "top": {},
+            "left_side": {"deps_slugs": ["top"]},
+            "right_side": {"deps_slugs": ["top"]},
+            "bottom": {"deps_slugs": ["left_side", "right_side"]},
+        },
+    )
+    run_id = engine.start(slug)
+    engine.finish(lambda task: "old")
+
+    assert restart(engine, run_id, "left_side") == "started"
+
+    engine.check()
+    done = engine.finish(lambda task: "new")
+    assert [task.step for task in done] == ["left_side", "bottom"]
+    assert done[-1].input == {"left_side": "new", "right_side": "old"}
+    assert engine.run(run_id)["output"] == {"bottom": "new"}
+    engine.check()
+
+
+def test_a_map_can_have_another_length_the_second_time(engine: Engine):
+    slug = engine.flow("fan", {"make": {}, "each": {"deps_slugs": ["make"], "step_type": "map"}})
+    run_id = engine.start(slug)
+    engine.complete(engine.claim()[0], [1, 2, 3])
+    engine.finish()
+
+    restart(engine, run_id, "make")
+    engine.complete(engine.claim()[0], ["only"])
+    done = engine.finish(lambda task: task.input)
+
+    assert [task.index for task in done] == [0]
+    assert engine.run(run_id)["output"] == {"each": ["only"]}
+    engine.check()
+
+
+def test_an_attempt_from_before_the_restart_is_fenced(engine: Engine, chain: str):
+    run_id = engine.start(chain)
+    (old,) = engine.claim()
+
+    restart(engine, run_id, "first")
+    (new,) = engine.claim()
+
+    assert new.attempt > old.attempt
+    assert engine.refusals(old, "late") == ["stale_attempt"]
+    assert engine.refusals(new, "right") == []
+    assert engine.claim()[0].input == {"first": "right"}
+    engine.check()
+
+
+def test_a_failed_run_ends_after_a_restart_elsewhere(engine: Engine):
+    slug = engine.flow("two", {"good": {}, "bad": {}})
+    run_id = engine.start(slug)
+    tasks = {task.step: task for task in engine.claim()}
+    engine.complete(tasks["good"])
+    engine.fail(tasks["bad"])
+
+    restart(engine, run_id, "good")
+
+    assert sorted(task.step for task in engine.finish()) == ["bad", "good"]
+    assert engine.run(run_id)["status"] == "completed"
+    engine.check()
+
+
+def test_repeated_steps_have_all_their_attempts(engine: Engine):
+    slug = engine.flow("flaky", {"only": {}}, max_attempts=2, base_delay=0)
+    run_id = engine.start(slug)
+    engine.fail(engine.claim()[0], is_final=False)
+    engine.finish()
+
+    restart(engine, run_id, "only")
+    engine.fail(engine.claim()[0], is_final=False)
+
+    assert engine.run(run_id)["status"] == "started"
+    engine.finish()
+    assert engine.run(run_id)["status"] == "completed"
+    engine.check()
+
+
+def test_an_unknown_step_is_refused(engine: Engine, chain: str):
+    run_id = engine.start(chain)
+    with pytest.raises(psycopg.Error) as raised:
+        restart(engine, run_id, "fourth")
+    assert raised.value.sqlstate == "PF003"
