@@ -165,6 +165,12 @@ def test_what_is_not_an_array_is_refused(flow: Flow[list[int]]) -> None:
             loose.map(over=over).add(take)
 
 
+def test_a_map_without_over_is_refused_at_once(flow: Flow[list[int]]) -> None:
+    loose: Any = flow
+    with refused("a map of flow 'f': over= takes a reference .* not <function"):
+        loose.map(step_of(flow, "double").fn)
+
+
 def test_a_list_of_unknown_type_is_believed_to_be_an_array() -> None:
     flow = Flow[Any]("f", input=Any)
 

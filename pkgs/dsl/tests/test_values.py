@@ -276,6 +276,38 @@ def test_a_type_that_json_would_change_is_refused(kind: Any, reason: str | None)
         chain(kind)
 
 
+def test_a_type_whose_description_cannot_be_stored_is_refused() -> None:
+    class Described(BaseModel):
+        x: int = Field(description="a\x00b")
+
+    class Defaulted(BaseModel):
+        x: float = math.nan
+
+    with pytest.raises(DefinitionError, match=r"its JSON Schema cannot be stored.*NUL character"):
+        chain(Described)
+    with pytest.raises(DefinitionError, match=r"its JSON Schema cannot be stored.*nan is a number"):
+        chain(Defaulted)
+
+
+def test_bytes_are_looked_for_wherever_they_are() -> None:
+    @dataclass
+    class Holder:
+        blob: Blob
+
+    class Encoded(BaseModel):
+        data: Base64Bytes
+
+    class EncodedTwice(Blob):
+        data: Base64Bytes
+
+    assert through_json(list[Holder], [Holder(Blob(data=b"\xff"))]) == [Holder(Blob(data=b"\xff"))]
+    assert through_json(EncodedTwice, EncodedTwice(data=b"YQ==")).data == b"a"
+    with pytest.raises(DefinitionError, match="bytes field that is written as text"):
+        chain(Encoded)
+    with pytest.raises(DefinitionError, match="bytes field that is written as text"):
+        chain(dict[str, list[TextBytes]])
+
+
 def test_records_that_look_alike_are_refused_in_the_order_that_mixes_them_up() -> None:
     class Small(BaseModel):
         x: int

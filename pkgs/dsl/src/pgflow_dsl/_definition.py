@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pgflow_dsl._binding import Binder, KeyedParameter, WholeParameter
 from pgflow_dsl._edges import Edges, find_edges
@@ -51,6 +51,13 @@ class Draft:
     when_unmet: SkipMode | None = None
     when_exhausted: SkipMode = "fail"
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        # Told before there is a function: a bare `@flow.map` takes the function for `over`.
+        if self.is_map and not isinstance(self.over, InputReference | OutputReference):
+            expected = "takes a reference such as fetch.output or flow.input"
+            reason = f"over= {expected}, not {show(self.over)}"
+            raise DefinitionError(f"a map of flow {self.flow.slug!r}", reason)
 
 
 def define(draft: Draft, fn: Callable[..., Any], args: Any = (), kwargs: Any = None) -> Any:
@@ -139,12 +146,9 @@ def _over_step(draft: Draft, where: str) -> AnyStep | None:
         if over.pgflow_source is not draft.flow:
             raise DefinitionError(where, f"over= is {over!r}, which is another flow")
         step, schema = None, draft.flow.input_schema
-    elif isinstance(over, OutputReference):
-        step = over.pgflow_source
-        schema = {"type": "array"} if step.kind == "map" else step.output_schema
     else:
-        reason = f"over= takes a reference such as fetch.output or flow.input, not {show(over)}"
-        raise DefinitionError(where, reason)
+        step = cast("OutputReference", over).pgflow_source
+        schema = {"type": "array"} if step.kind == "map" else step.output_schema
     if not _is_array(schema):
         raise DefinitionError(where, f"over= is {over!r}, which is not always an array")
     return step

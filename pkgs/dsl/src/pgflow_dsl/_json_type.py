@@ -63,6 +63,12 @@ class JsonType:
             raise DefinitionError(
                 where, f"{subject} {shown} is not a type that pydantic can handle: {reason}"
             ) from error
+        unstorable = find_unstorable(schemas)
+        if unstorable:
+            reason = f"its JSON Schema cannot be stored, because {unstorable[0][1]}"
+            raise DefinitionError(
+                where, f"{subject} {shown} is described by pydantic, but {reason}"
+            )
         obstacle = find_obstacle(core_schema, schemas)
         if obstacle is not None:
             raise DefinitionError(

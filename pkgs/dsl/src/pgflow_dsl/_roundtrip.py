@@ -18,13 +18,11 @@ _NOT_KEYS: Final = frozenset(
     | {"dataclass", "typed-dict", "named-tuple"}
 )
 _CLASSES: Final = frozenset({"model", "dataclass"})
-_FORMATS: Final = {
-    "binary": (
-        "it has a bytes field that is written as text; set "
-        "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
-    ),
-    "password": "it holds a secret, which is masked when written and would be stored unmasked",
-}
+_TEXT_BYTES: Final = (
+    "it has a bytes field that is written as text; set "
+    "model_config = ConfigDict(ser_json_bytes='base64', val_json_bytes='base64')"
+)
+_SECRET: Final = "it holds a secret, which is masked when written and would be stored unmasked"
 
 
 def find_obstacle(core_schema: dict[str, Any], json_schemas: Iterable[Any]) -> str | None:
@@ -39,11 +37,9 @@ def find_obstacle(core_schema: dict[str, Any], json_schemas: Iterable[Any]) -> s
         reason = _node_obstacle(node, definitions)
         if reason is not None:
             return reason
-    for schema in json_schemas:
-        for found in _formats(schema):
-            if found in _FORMATS:
-                return _FORMATS[found]
-    return None
+    if any(found == "password" for schema in json_schemas for found in _formats(schema)):
+        return _SECRET
+    return _TEXT_BYTES if _writes_bytes_as_text(core_schema) else None
 
 
 def _node_obstacle(node: dict[str, Any], definitions: dict[str, Any]) -> str | None:
@@ -82,19 +78,38 @@ def _nodes(schema: Any, leaves: frozenset[str] = frozenset()) -> Iterator[dict[s
     pending: list[Any] = [schema]
     while pending:
         node = pending.pop()
-        if is_array(node):
-            pending.extend(node)
-        elif is_object(node):
-            if isinstance(node.get("type"), str):
-                yield node
-                if node["type"] in leaves:
-                    continue
-            for key, value in node.items():
-                if key == "fields" and is_object(value):
-                    # Its keys are names of the user's, which may be any of the words below.
-                    pending.extend(value.values())
-                elif key not in _NOT_SCHEMAS:
-                    pending.append(value)
+        kind = node.get("type") if is_object(node) else None
+        if isinstance(kind, str):
+            yield node
+        if kind not in leaves:
+            pending.extend(_children(node))
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if is_array(node):
+        yield from node
+    elif is_object(node):
+        for key, value in node.items():
+            if key == "fields" and is_object(value):
+                # Its keys are names of the user's, which may be any that are passed over.
+                yield from value.values()
+            elif key not in _NOT_SCHEMAS:
+                yield value
+
+
+def _writes_bytes_as_text(schema: Any) -> bool:
+    # What is outside of models gets a configuration that writes bytes as base64.
+    pending: list[tuple[Any, bool]] = [(schema, True)]
+    while pending:
+        node, is_base64 = pending.pop()
+        if is_object(node) and isinstance(node.get("type"), str):
+            config = node.get("config", {} if node["type"] == "model" else None)
+            if config is not None:
+                is_base64 = config.get("ser_json_bytes") == config.get("val_json_bytes") == "base64"
+            if node["type"] == "bytes" and not is_base64:
+                return True
+        pending += [(child, is_base64) for child in _children(node)]
+    return False
 
 
 def _formats(schema: Any) -> Iterator[str]:
