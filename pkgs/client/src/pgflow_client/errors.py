@@ -10,12 +10,14 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── InputRefused          PF006  the flow cannot be started with this input
  │    ├── WorkerNotRegistered   PF007  the worker has to register first
  │    ├── ArraysDiffer          PF008  parallel arrays differ in length
- │    └── RunExists             PF009  the run id is taken
+ │    ├── RunExists             PF009  the run id is taken
+ │    ├── RunCompleted          PF010  there is nothing to retry
+ │    └── KeyInvalid            PF012  not an idempotency key
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── SchemaMissing         pgflow is not installed there, or in an older version
  │    └── PermissionRefused     the user may not call pgflow
- ├── RunEnded               the run ended, but not completed
+ ├── RunNotCompleted        the run ended, but not completed
  │    ├── RunFailed             a step failed it
  │    └── RunCancelled          it was cancelled
  ├── WaitTimeout            the run has not ended in time; also a TimeoutError
@@ -36,7 +38,7 @@ import psycopg
 from pgflow_dsl.errors import PgflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from datetime import timedelta
 
 __all__ = [
@@ -48,12 +50,14 @@ __all__ = [
     "DefinitionInvalid",
     "FlowNotFound",
     "InputRefused",
+    "KeyInvalid",
     "PermissionRefused",
     "PgflowError",
     "RunCancelled",
-    "RunEnded",
+    "RunCompleted",
     "RunExists",
     "RunFailed",
+    "RunNotCompleted",
     "RunNotFound",
     "SchemaMissing",
     "SlugInvalid",
@@ -184,6 +188,18 @@ class RunExists(CoreError):
         return tuple(UUID(word) for word in words.split(",")) if words else ()
 
 
+class RunCompleted(CoreError):
+    """The run is completed, so there is nothing in it to retry."""
+
+    sqlstate = "PF010"
+
+
+class KeyInvalid(CoreError):
+    """A text cannot be an idempotency key."""
+
+    sqlstate = "PF012"
+
+
 class DatabaseProblem(PgflowError):
     """The database did not get as far as answering.
 
@@ -225,7 +241,7 @@ class PermissionRefused(DatabaseProblem):
         )
 
 
-class RunEnded(PgflowError):
+class RunNotCompleted(PgflowError):
     """A run ended, but did not complete.
 
     Attributes:
@@ -239,7 +255,7 @@ class RunEnded(PgflowError):
         self.flow_slug = flow_slug
 
 
-class RunFailed(RunEnded):
+class RunFailed(RunNotCompleted):
     """A run failed.
 
     Attributes:
@@ -261,7 +277,7 @@ class RunFailed(RunEnded):
         return f"run {self.run_id} of flow {self.flow_slug!r} failed{where}: {self.message}"
 
 
-class RunCancelled(RunEnded):
+class RunCancelled(RunNotCompleted):
     """A run was cancelled."""
 
     def __str__(self) -> str:
@@ -373,6 +389,8 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         WorkerNotRegistered,
         ArraysDiffer,
         RunExists,
+        RunCompleted,
+        KeyInvalid,
     )
 }
 
@@ -409,7 +427,7 @@ def error_for(error: psycopg.Error) -> PgflowError | None:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def translate_errors() -> Generator[None, None, None]:
     """Raise pgflow's errors in place of the driver's, where `error_for` knows one."""
     try:
         yield

@@ -1,0 +1,1 @@
+"""The client on asyncio; the source of its twin for threads."""

@@ -1,0 +1,204 @@
+"""The SQL functions that start runs, look at them, and ask to be told of their changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from uuid import UUID
+
+from pgflow_client._functions.call import Call, Rows
+from pgflow_client.progress import RunProgress, RunStatus, StepStatus, parse_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+__all__ = [
+    "CHANNEL",
+    "OutputRow",
+    "StartedRow",
+    "get_run_output",
+    "get_run_progress",
+    "get_step_output",
+    "listen_to_runs",
+    "schema_version",
+    "start_flow",
+    "start_flows",
+    "unwatch_runs",
+    "watch_runs",
+]
+
+CHANNEL: Final = "pgflow_runs"
+
+_START_FLOW: Final = """
+select run.run_id, run.status
+from pgflow.start_flow(
+  flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
+  priority => %(priority)s::smallint
+) as run
+"""
+_START_FLOWS: Final = """
+select started.run_id
+from pgflow.start_flows(
+  flow_slug => %(flow_slug)s::text, inputs => %(inputs)s::jsonb[],
+  run_ids => %(run_ids)s::uuid[], priority => %(priority)s::smallint
+) as started (run_id)
+"""
+_GET_RUN_PROGRESS: Final = "select pgflow.get_run_progress(run_id => %(run_id)s::uuid)::text"
+_GET_RUN_OUTPUT: Final = """
+select run.states -> 'run' ->> 'status', (run.states -> 'run' -> 'output')::text
+from pgflow.get_run_with_states(run_id => %(run_id)s::uuid) as run (states)
+where run.states is not null
+"""
+_GET_STEP_OUTPUT: Final = """
+select step.state ->> 'status', (step.state -> 'output')::text,
+  coalesce(step.state ->> 'error_message', step.state ->> 'skip_reason')
+from pgflow.get_run_with_states(run_id => %(run_id)s::uuid) as run (states)
+cross join jsonb_array_elements(run.states -> 'steps') as step (state)
+where step.state ->> 'step_slug' = %(step_slug)s::text
+"""
+_WATCH_RUNS: Final = """
+select pgflow.watch_runs(
+  watcher_id => %(watcher_id)s::uuid, run_ids => %(run_ids)s::uuid[],
+  lifetime_seconds => %(lifetime_seconds)s::int
+)
+"""
+_UNWATCH_RUNS: Final = """
+select pgflow.unwatch_runs(watcher_id => %(watcher_id)s::uuid, run_ids => %(run_ids)s::uuid[])
+"""
+_LISTEN: Final[LiteralString] = "listen pgflow_runs"
+_SCHEMA_VERSION: Final = "select pgflow.schema_version()"
+
+
+class StartedRow(NamedTuple):
+    """A run that was just started.
+
+    Attributes:
+        run_id: Its id.
+        status: Its status; a run may end in the very call that starts it.
+    """
+
+    run_id: UUID
+    status: RunStatus
+
+
+class OutputRow(NamedTuple):
+    """What came out of a step.
+
+    Attributes:
+        status: The step's status.
+        output: JSON text; also the text null where there is no output.
+        reason: Why it failed or was skipped; None where it was neither.
+    """
+
+    status: StepStatus
+    output: str | None
+    reason: str | None
+
+
+def start_flow(flow_slug: str, input: str, run_id: UUID | None, priority: int) -> Call[StartedRow]:
+    """Start a run.
+
+    Args:
+        flow_slug: The flow.
+        input: JSON text of the flow input.
+        run_id: Id of the run; None makes one.
+        priority: Runs with a higher priority have their tasks claimed first.
+    """
+    arguments = {
+        "flow_slug": flow_slug,
+        "input": input,
+        "run_id": run_id,
+        "priority": priority,
+    }
+    return Call(sql=_START_FLOW, arguments=arguments, read=_started_row, is_write=True)
+
+
+def start_flows(
+    flow_slug: str, inputs: Sequence[str], run_ids: Sequence[UUID] | None, priority: int
+) -> Call[list[UUID]]:
+    """Start many runs of one flow; returns their ids in the order of the inputs.
+
+    Args:
+        flow_slug: The flow.
+        inputs: JSON text of one flow input a run.
+        run_ids: Ids of the runs; None makes them.
+        priority: Of all the runs.
+    """
+    arguments = {
+        "flow_slug": flow_slug,
+        "inputs": list(inputs),
+        "run_ids": None if run_ids is None else list(run_ids),
+        "priority": priority,
+    }
+    return Call(sql=_START_FLOWS, arguments=arguments, read=_first_column, is_write=True)
+
+
+def get_run_progress(run_id: UUID) -> Call[RunProgress | None]:
+    """Read how far a run has come; None where there is no such run."""
+    return Call(sql=_GET_RUN_PROGRESS, arguments={"run_id": run_id}, read=_progress)
+
+
+def get_run_output(run_id: UUID) -> Call[tuple[RunStatus, str] | None]:
+    """Read a run's status and output as JSON text; None where there is no such run."""
+    return Call(sql=_GET_RUN_OUTPUT, arguments={"run_id": run_id}, read=_status_and_output)
+
+
+def get_step_output(run_id: UUID, step_slug: str) -> Call[OutputRow | None]:
+    """Read what came out of a step; None where the run or its flow has no such step."""
+    arguments = {"run_id": run_id, "step_slug": step_slug}
+    return Call(sql=_GET_STEP_OUTPUT, arguments=arguments, read=_output_row)
+
+
+def watch_runs(watcher_id: UUID, run_ids: Collection[UUID], lifetime_seconds: int) -> Call[None]:
+    """Ask to be notified of changes of runs, for a while."""
+    arguments = {
+        "watcher_id": watcher_id,
+        "run_ids": list(run_ids),
+        "lifetime_seconds": lifetime_seconds,
+    }
+    return Call(sql=_WATCH_RUNS, arguments=arguments, read=_nothing, is_write=True)
+
+
+def unwatch_runs(watcher_id: UUID, run_ids: Collection[UUID]) -> Call[None]:
+    """Ask no longer to be notified of changes of runs."""
+    arguments = {"watcher_id": watcher_id, "run_ids": list(run_ids)}
+    return Call(sql=_UNWATCH_RUNS, arguments=arguments, read=_nothing, is_write=True)
+
+
+def listen_to_runs() -> Call[None]:
+    """Have notifications of changed runs delivered to this connection."""
+    return Call(sql=_LISTEN, arguments={}, read=_nothing, is_write=True)
+
+
+def schema_version() -> Call[int]:
+    """Read which version of the schema is installed."""
+    return Call(sql=_SCHEMA_VERSION, arguments={}, read=_version)
+
+
+def _started_row(rows: Rows) -> StartedRow:
+    return StartedRow._make(rows[0])
+
+
+def _first_column(rows: Rows) -> list[UUID]:
+    return [row[0] for row in rows]
+
+
+def _progress(rows: Rows) -> RunProgress | None:
+    text: str | None = rows[0][0]
+    return None if text is None else parse_progress(text)
+
+
+def _status_and_output(rows: Rows) -> tuple[RunStatus, str] | None:
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _output_row(rows: Rows) -> OutputRow | None:
+    return OutputRow._make(rows[0]) if rows else None
+
+
+def _version(rows: Rows) -> int:
+    version: int = rows[0][0]
+    return version
+
+
+def _nothing(rows: Rows) -> None:
+    return None

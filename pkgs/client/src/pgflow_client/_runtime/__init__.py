@@ -1,0 +1,1 @@
+"""What asyncio and threads do differently, under the same names in both modules."""

@@ -1,0 +1,236 @@
+# Made by tools/make_sync.py from _async/database.py: edit that file, then run the tool.
+# ruff: noqa: SIM117, UP028, RUF100 (what stood apart to be async need not stand apart here)
+"""The ways to reach a database: a URL, somebody's pool, or somebody's connection."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from pgflow_client._functions.runs import listen_to_runs
+from pgflow_client._readable import has_data
+from pgflow_client._runtime.threads import Semaphore, resolve
+from pgflow_client.errors import (
+    ClientClosed,
+    DatabaseUnreachable,
+    translate_errors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from contextlib import AbstractContextManager
+
+    from psycopg import Connection
+    from psycopg_pool import ConnectionPool
+
+    from pgflow_client._functions.call import Call
+
+__all__ = ["CallersConnection", "CallersPool", "Database", "OwnConnections", "execute"]
+
+T = TypeVar("T")
+
+# Seconds; the driver's default is more than two minutes.
+_CONNECT_TIMEOUT: Final = 10
+
+
+def execute(conn: Connection[Any], call: Call[T]) -> T:
+    """Run one call on a connection, whatever its settings for rows, cursors and JSON."""
+    cursor = psycopg.Cursor(conn, row_factory=tuple_row)
+    cursor.execute(call.sql, call.arguments)
+    return call.read(cursor.fetchall() if cursor.description else [])
+
+
+class Database(ABC):
+    """A way to reach the database.
+
+    Attributes:
+        can_reconnect: Whether a lost connection can be had anew.
+        can_listen: Whether a connection of its own can be had for notifications.
+    """
+
+    can_reconnect: bool = True
+    can_listen: bool = True
+
+    @abstractmethod
+    def connection(self) -> AbstractContextManager[Connection[Any]]:
+        """Lend a connection; what was done on it is committed at the end."""
+
+    def call(self, call: Call[T]) -> T:
+        """Run one call and commit it.
+
+        Raises:
+            PgflowError: The database refused or could not be reached.
+        """
+        with translate_errors():
+            with self.connection() as conn:
+                return execute(conn, call)
+
+    def call_all(self, calls: Sequence[Call[T]]) -> list[T]:
+        """Run calls in one transaction, and return what each returned.
+
+        Raises:
+            PgflowError: The database refused one or could not be reached; none has an effect.
+        """
+        with translate_errors():
+            with self.connection() as conn, conn.transaction():
+                return [execute(conn, call) for call in calls]
+
+    def is_in_transaction(self) -> bool:
+        """Return whether the caller has begun a transaction, which hides what it starts."""
+        return False
+
+    @abstractmethod
+    def open_listener(self) -> Connection[Any]:
+        """Open a connection that is told of changes of runs. It is the caller's to close."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is its own."""
+
+
+class OwnConnections(Database):
+    """A few connections of the client's own, opened when they are first needed."""
+
+    def __init__(self, url: str, *, most: int, prepare_threshold: int | None) -> None:
+        self._url = url
+        self._settings: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": prepare_threshold,
+            **_default_parameters(url),
+        }
+        self._slots = Semaphore(most)
+        self._idle: list[Connection[Any]] = []
+        self._is_closed = False
+
+    @contextmanager
+    def connection(self) -> Generator[Connection[Any], None, None]:
+        with self._slots:
+            if self._is_closed:
+                raise ClientClosed
+            conn = self._take_idle()
+            if conn is None:
+                conn = self._open()
+            try:
+                yield conn
+            finally:
+                self._give_back(conn)
+
+    def _give_back(self, conn: Connection[Any]) -> None:
+        if self._is_closed or conn.pgconn.transaction_status != TransactionStatus.IDLE:
+            conn.close()
+        else:
+            self._idle.append(conn)
+
+    def _take_idle(self) -> Connection[Any] | None:
+        while self._idle:
+            conn = self._idle.pop()
+            # Nothing is due on an idle connection: what came is the news of its end.
+            if not conn.closed and not has_data(conn.fileno()):
+                return conn
+            conn.close()
+        return None
+
+    def _open(self) -> Connection[Any]:
+        return psycopg.Connection.connect(self._url, **self._settings)
+
+    def open_listener(self) -> Connection[Any]:
+        return _listening(self._open())
+
+    def close(self) -> None:
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+
+class CallersPool(Database):
+    """A pool that the caller opens and closes."""
+
+    def __init__(self, pool: ConnectionPool[Any]) -> None:
+        self._pool = pool
+        self._is_closed = False
+
+    @contextmanager
+    def connection(self) -> Generator[Connection[Any], None, None]:
+        if self._is_closed:
+            raise ClientClosed
+        with self._pool.connection() as conn:
+            yield conn
+
+    def open_listener(self) -> Connection[Any]:
+        # Not one out of the pool: it would be missing there for as long as somebody waits.
+        conninfo: Any = resolve(self._pool.conninfo)
+        kwargs: Any = resolve(self._pool.kwargs)
+        settings: dict[str, Any] = {**(kwargs or {}), "autocommit": True}
+        kind: Any = self._pool.connection_class
+        return _listening(kind.connect(conninfo or "", **settings))
+
+    def close(self) -> None:
+        self._is_closed = True
+
+
+class CallersConnection(Database):
+    """The caller's own connection: nothing here commits what the caller has begun."""
+
+    can_reconnect = False
+    can_listen = False
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self._conn = conn
+        self._is_closed = False
+
+    @contextmanager
+    def connection(self) -> Generator[Connection[Any], None, None]:
+        if self._is_closed:
+            raise ClientClosed
+        yield self._conn
+
+    def call(self, call: Call[T]) -> T:
+        if call.is_write or self._conn.autocommit or self.is_in_transaction():
+            return super().call(call)
+        # A look must not begin a transaction that the caller did not ask for and never ends.
+        return (super().call_all([call]))[0]
+
+    def call_all(self, calls: Sequence[Call[T]]) -> list[T]:
+        if self._conn.autocommit or self.is_in_transaction():
+            return super().call_all(calls)
+        # Begins the transaction that the caller will commit.
+        return [self.call(call) for call in calls]
+
+    def is_in_transaction(self) -> bool:
+        return self._conn.pgconn.transaction_status in (
+            TransactionStatus.INTRANS,
+            TransactionStatus.INERROR,
+        )
+
+    def open_listener(self) -> Connection[Any]:
+        raise NotImplementedError("the caller's connection is not for listening")
+
+    def close(self) -> None:
+        self._is_closed = True
+
+
+def _listening(conn: Connection[Any]) -> Connection[Any]:
+    try:
+        execute(conn, listen_to_runs())
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _default_parameters(url: str) -> dict[str, Any]:
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
+    defaults: dict[str, Any] = {"fallback_application_name": "pgflow-client"}
+    if "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
+        defaults["connect_timeout"] = _CONNECT_TIMEOUT
+    return defaults

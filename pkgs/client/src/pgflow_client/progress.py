@@ -1,0 +1,117 @@
+"""How far a run has come: its status and its steps' at one moment, without inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+__all__ = ["RunProgress", "RunStatus", "StepProgress", "StepStatus", "parse_progress"]
+
+RunStatus: TypeAlias = Literal["started", "completed", "failed", "cancelled"]
+StepStatus: TypeAlias = Literal["created", "started", "completed", "failed", "skipped", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """Where a step of a run stands.
+
+    Attributes:
+        step_slug: The step.
+        kind: "single", with one task, or "map", with one task for each element.
+        status: Its status.
+        tasks_total: Number of its tasks; None while a map waits for its array.
+        tasks_done: Number of its completed tasks.
+        failed_attempts: Number of attempts that failed, of all its tasks.
+        error_message: Why it failed, or was skipped after a failure.
+        skip_reason: "condition_unmet", "handler_failed" or "dependency_skipped" if skipped.
+        started_at: When its tasks came into being; None if it never started.
+        ended_at: When it was completed, failed, skipped or cancelled.
+    """
+
+    step_slug: str
+    kind: Literal["single", "map"]
+    status: StepStatus
+    tasks_total: int | None
+    tasks_done: int
+    failed_attempts: int
+    error_message: str | None
+    skip_reason: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the status is one that cannot change any more."""
+        return self.status not in ("created", "started")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """Where a run and its steps stand, all at the same moment.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: Its flow.
+        status: Its status.
+        remaining_steps: Number of steps that are neither completed nor skipped.
+        error_message: Why it failed; None if it did not.
+        failed_step_slug: The step that failed it; None if it did not fail.
+        started_at: When it was started.
+        ended_at: When it was completed, failed or cancelled.
+        steps: Its steps, dependencies before dependents.
+    """
+
+    run_id: UUID
+    flow_slug: str
+    status: RunStatus
+    remaining_steps: int
+    error_message: str | None
+    failed_step_slug: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    steps: tuple[StepProgress, ...]
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the status is one that cannot change any more."""
+        return self.status != "started"
+
+
+def parse_progress(text: str) -> RunProgress:
+    """Return what `pgflow.get_run_progress` returned as JSON text."""
+    run: dict[str, Any] = json.loads(text)
+    return RunProgress(
+        run_id=UUID(run["run_id"]),
+        flow_slug=run["flow_slug"],
+        status=run["status"],
+        remaining_steps=run["remaining_steps"],
+        error_message=run["error_message"],
+        failed_step_slug=run["failed_step_slug"],
+        started_at=datetime.fromisoformat(run["started_at"]),
+        ended_at=_instant(run["completed_at"] or run["failed_at"] or run["cancelled_at"]),
+        steps=tuple(_step(step) for step in run["steps"]),
+    )
+
+
+def _step(step: dict[str, Any]) -> StepProgress:
+    total, remaining = step["initial_tasks"], step["remaining_tasks"]
+    ended = step["completed_at"] or step["failed_at"] or step["skipped_at"] or step["cancelled_at"]
+    return StepProgress(
+        step_slug=step["step_slug"],
+        kind=step["step_type"],
+        status=step["status"],
+        tasks_total=total,
+        tasks_done=0 if total is None or remaining is None else total - remaining,
+        failed_attempts=step["failed_attempts"],
+        error_message=step["error_message"],
+        skip_reason=step["skip_reason"],
+        started_at=_instant(step["started_at"]),
+        ended_at=_instant(ended),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
