@@ -278,10 +278,21 @@ class RunFailed(RunNotCompleted):
 
 
 class RunCancelled(RunNotCompleted):
-    """A run was cancelled."""
+    """A run was cancelled.
+
+    Attributes:
+        run_id: The run.
+        flow_slug: Its flow.
+        reason: What was given as the reason; None where none was.
+    """
+
+    def __init__(self, run_id: UUID, flow_slug: str, reason: str | None) -> None:
+        super().__init__(run_id, flow_slug, reason)
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"run {self.run_id} of flow {self.flow_slug!r} was cancelled"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"run {self.run_id} of flow {self.flow_slug!r} was cancelled{reason}"
 
 
 class WaitTimeout(PgflowError, TimeoutError):

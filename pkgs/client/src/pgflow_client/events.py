@@ -161,7 +161,7 @@ class RunEnded:
         run_id: The run.
         at: When, by the database's clock.
         status: How.
-        error_message: Why it failed; None if it did not.
+        error_message: Why it failed or was cancelled; None where there is no reason to tell.
         failed_step_slug: The step that failed it; None if it did not fail.
     """
 

@@ -57,7 +57,7 @@ class RunProgress:
         flow_slug: Its flow.
         status: Its status.
         remaining_steps: Number of steps that are neither completed nor skipped.
-        error_message: Why it failed; None if it did not.
+        error_message: Why it failed or was cancelled; None where there is no reason to tell.
         failed_step_slug: The step that failed it; None if it did not fail.
         started_at: When it was started.
         ended_at: When it was completed, failed or cancelled.

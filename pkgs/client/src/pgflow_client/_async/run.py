@@ -120,7 +120,7 @@ class AsyncRun(Generic[I]):
             step_slug, message = progress.failed_step_slug, progress.error_message
             raise RunFailed(self.run_id, self.flow_slug, step_slug, message)
         if progress.status == "cancelled":
-            raise RunCancelled(self.run_id, self.flow_slug)
+            raise RunCancelled(self.run_id, self.flow_slug, progress.error_message)
         return progress
 
     async def result(

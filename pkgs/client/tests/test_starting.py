@@ -1,0 +1,147 @@
+"""Starting runs."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+from pgflow_client import AsyncClient, FlowNotFound, InputRefused, RunExists, RunNotFound, WrongFlow
+from pgflow_dsl import Flow, InputInvalid
+
+
+@dataclass
+class Site:
+    url: str
+    depth: int = 1
+
+
+@pytest.fixture
+def crawl(hand):
+    flow = Flow("crawl", input=Site)
+
+    @flow.step
+    def fetch(site: Site = flow.input) -> str: ...
+
+    hand.serve(flow)
+    return flow
+
+
+async def test_a_typed_input_arrives_as_its_json(db, conn, crawl):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(crawl, Site("a.org"))
+    assert conn.execute("select run_id, input, priority from pgflow.runs").fetchall() == [
+        (run.run_id, {"url": "a.org", "depth": 1}, 0)
+    ]
+    assert (run.status, run.flow_slug, run.flow) == ("started", "crawl", crawl)
+
+
+async def test_an_input_that_does_not_fit_is_refused_with_its_field_and_nothing_is_sent(
+    hand, crawl
+):
+    async with AsyncClient("postgresql://nowhere.invalid/db") as client:
+        with pytest.raises(
+            InputInvalid, match=r"input of flow 'crawl' is invalid: depth: .*integer"
+        ):
+            await client.start_flow(crawl, {"url": "a.org", "depth": "deep"})
+
+
+async def test_a_flow_is_started_by_its_slug_with_anything_that_has_a_json_form(db, conn, crawl):
+    async with AsyncClient(db) as client:
+        await client.start_flow("crawl", {"url": "b.org", "more": [1, None, 0.5]})
+        await client.start_flow("crawl")
+    rows = conn.execute("select input from pgflow.runs order by run_id").fetchall()
+    assert rows == [({"url": "b.org", "more": [1, None, 0.5]},), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [({"a": [1, float("nan")]}, r"a\[1\]"), ({"a": "\0"}, "a"), ({"a": object()}, "")],
+)
+async def test_an_input_without_a_json_form_is_refused_by_its_field(db, hand, crawl, value, field):
+    async with AsyncClient(db) as client:
+        with pytest.raises(InputInvalid, match=rf"input of flow 'crawl' is invalid: {field}"):
+            await client.start_flow("crawl", value)
+    assert hand.runs() == 0
+
+
+async def test_a_flow_that_the_database_does_not_have_is_named(db):
+    async with AsyncClient(db) as client:
+        with pytest.raises(FlowNotFound, match="flow missing does not exist: compile") as caught:
+            await client.start_flow("missing", {})
+    assert caught.value.flow_slug == "missing"
+    assert caught.value.sqlstate == "PF001"
+
+
+async def test_the_database_refuses_an_input_that_a_map_cannot_run_over(db, hand):
+    flow = Flow("items", input=list[int])
+
+    @flow.map(over=flow.input)
+    def double(number: int) -> int: ...
+
+    hand.serve(flow)
+    async with AsyncClient(db) as client:
+        with pytest.raises(InputRefused, match="double maps over it") as caught:
+            await client.start_flows("items", [[1], {"no": "array"}])
+    assert (caught.value.flow_slug, caught.value.input_index) == ("items", 1)
+    assert hand.runs() == 0
+
+
+async def test_a_given_run_id_starts_a_run_once(db, hand, crawl):
+    run_id = uuid4()
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(crawl, Site("a.org"), run_id=run_id)
+        with pytest.raises(RunExists) as caught:
+            await client.start_flow(crawl, Site("a.org"), run_id=run_id)
+    assert run.run_id == run_id
+    assert caught.value.run_ids == (run_id,)
+    assert hand.runs() == 1
+
+
+async def test_priority_reaches_the_run_and_must_be_one(db, conn, crawl):
+    async with AsyncClient(db) as client:
+        await client.start_flow(crawl, Site("a.org"), priority=7)
+        with pytest.raises(ValueError, match="from -32768 to 32767, not 40000"):
+            await client.start_flow(crawl, Site("a.org"), priority=40_000)
+    assert conn.execute("select priority from pgflow.runs").fetchall() == [(7,)]
+
+
+async def test_many_runs_start_in_the_order_of_their_inputs(db, conn, crawl):
+    async with AsyncClient(db) as client:
+        runs = await client.start_flows(crawl, (Site(f"{n}.org") for n in range(2100)), priority=2)
+        assert await client.start_flows(crawl, []) == []
+    rows = conn.execute("select run_id, input ->> 'url', priority from pgflow.runs").fetchall()
+    assert {(run.run_id, f"{n}.org", 2) for n, run in enumerate(runs)} == set(rows)
+
+
+async def test_of_many_runs_all_start_or_none(db, hand, crawl):
+    taken = uuid4()
+    async with AsyncClient(db) as client:
+        await client.start_flow(crawl, Site("a.org"), run_id=taken)
+        run_ids = [*(uuid4() for _ in range(1500)), taken]
+        with pytest.raises(RunExists):
+            await client.start_flows(crawl, [Site("b.org")] * 1501, run_ids=run_ids)
+        with pytest.raises(ValueError, match="2 inputs need as many run_ids, not 1"):
+            await client.start_flows(crawl, [Site("b.org")] * 2, run_ids=[uuid4()])
+        assert hand.runs() == 1
+        runs = await client.start_flows(crawl, [Site("b.org")] * 1500, run_ids=run_ids[:1500])
+    assert [run.run_id for run in runs] == run_ids[:1500]
+
+
+async def test_a_run_is_found_again_with_its_flow_or_without(db, crawl, greet):
+    async with AsyncClient(db) as client, AsyncClient(db) as other:
+        run = await client.start_flow(crawl, Site("a.org"))
+        typed = await other.get_run(run.run_id, crawl)
+        untyped = await other.get_run(str(run.run_id))
+        assert (typed.flow, untyped.flow) == (crawl, None)
+        assert typed.flow_slug == untyped.flow_slug == "crawl"
+        with pytest.raises(WrongFlow, match="is one of flow 'crawl', but <flow 'greet'"):
+            await other.get_run(run.run_id, greet)
+
+
+async def test_a_run_that_does_not_exist_is_not_found(db):
+    missing = UUID(int=7)
+    async with AsyncClient(db) as client:
+        with pytest.raises(RunNotFound, match=f"run {missing} does not exist") as caught:
+            await client.get_run(missing)
+        assert caught.value.run_id == missing
+        with pytest.raises(RunNotFound, match="there is no run 'seven': a run's id is a UUID"):
+            await client.get_run("seven")

@@ -1,0 +1,121 @@
+"""Uses of the client that both checkers accept, with the types they must find."""
+
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, assert_type
+from uuid import UUID
+
+import psycopg
+from pgflow_client import (
+    AsyncClient,
+    AsyncRun,
+    Client,
+    Event,
+    MapProgressed,
+    Run,
+    RunEnded,
+    RunProgress,
+    RunStatus,
+    StepProgress,
+)
+from pgflow_dsl import Flow, job
+from psycopg.rows import DictRow
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+
+@dataclass
+class Site:
+    url: str
+
+
+@dataclass
+class Page:
+    title: str
+
+
+flow = Flow("site", input=Site)
+bare = Flow("bare")
+union = Flow[int | None]("union", input=int | None)
+
+
+@flow.step
+async def fetch(site: Site = flow.input) -> Page:
+    return Page(site.url)
+
+
+@flow.step
+def words(page: Page = fetch.output) -> list[str]:
+    return [page.title]
+
+
+@flow.map(over=words.output)
+def score(word: str) -> float:
+    return float(len(word))
+
+
+@flow.step(when_exhausted="skip")
+def summary(page: Page = fetch.output) -> str:
+    return page.title
+
+
+@job
+async def send(count: int) -> str:
+    return str(count)
+
+
+async def on_asyncio(run_id: UUID, conn: psycopg.AsyncConnection[DictRow]) -> None:
+    async with AsyncClient("postgresql:///app", prepare_threshold=None) as client:
+        assert_type(client, AsyncClient)
+        run = await client.start_flow(flow, Site("a.org"), priority=1, run_id=run_id)
+        assert_type(run, AsyncRun[Site])
+        assert_type(await client.start_flow(bare), AsyncRun[None])
+        assert_type(await client.start_flow(bare, None), AsyncRun[None])
+        assert_type(await client.start_flow(union, 5), AsyncRun[int | None])
+        assert_type(await client.start_flow(send, 5), AsyncRun[int])
+        assert_type(await client.start_flow("site", {"url": "a.org"}), AsyncRun[Any])
+        assert_type(await client.start_flow("bare"), AsyncRun[Any])
+        assert_type(await client.start_flows(flow, [Site("a.org")]), list[AsyncRun[Site]])
+        assert_type(await client.start_flows("site", [{}]), list[AsyncRun[Any]])
+        assert_type(await client.get_run(run_id, flow), AsyncRun[Site])
+        assert_type(await client.get_run(str(run_id)), AsyncRun[Any])
+        assert_type(await run.wait(timedelta(seconds=1)), RunProgress)
+        assert_type(run.status, RunStatus)
+        assert_type(run.flow, Flow[Site] | None)
+        assert_type(await run.output_of(fetch), Page)
+        assert_type(await run.output_of(words), list[str])
+        assert_type(await run.output_of(score), list[float])
+        assert_type(await run.output_of(summary), str | None)
+        assert_type(await run.output_of(send.main), str)
+        assert_type(await run.output_of("fetch"), Any)
+        assert_type(await run.result(), Any)
+        assert_type(await run.refresh(), AsyncRun[Site])
+        assert_type((await run.progress()).steps, tuple[StepProgress, ...])
+        assert_type(run.events(), AsyncGenerator[Event, None])
+        async for event in run.events():
+            match event:
+                case MapProgressed(done=done, total=total):
+                    assert_type(done / total, float)
+                case RunEnded(error_message=message):
+                    assert_type(message, str | None)
+                case _:
+                    assert_type(event.run_id, UUID)
+    async with AsyncConnectionPool("", open=False) as pool, AsyncClient(pool):
+        pass
+    async with AsyncClient(conn):
+        pass
+
+
+def in_threads() -> None:
+    with Client("postgresql:///app") as client:
+        assert_type(client, Client)
+        run = client.start_flow(flow, Site("a.org"))
+        assert_type(run, Run[Site])
+        assert_type(client.start_flows(flow, [Site("a.org")]), list[Run[Site]])
+        assert_type(run.output_of(fetch), Page)
+        assert_type(run.output_of(summary), str | None)
+        assert_type(run.events(), Generator[Event, None, None])
+    with ConnectionPool("", open=False) as pool, Client(pool):
+        pass
+    with psycopg.connect("") as conn, Client(conn):
+        pass

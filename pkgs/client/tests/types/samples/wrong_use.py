@@ -1,0 +1,50 @@
+"""Uses of the client with mistakes: both checkers report each marked line."""
+
+from dataclasses import dataclass
+from typing import assert_type
+
+import psycopg
+from pgflow_client import AsyncClient, Client
+from pgflow_dsl import Flow
+
+
+@dataclass
+class Site:
+    url: str
+
+
+flow = Flow("site", input=Site)
+other = Flow("other", input=int)
+
+
+@flow.step
+async def fetch(site: Site = flow.input) -> str:
+    return site.url
+
+
+@flow.step(when_exhausted="skip")
+def summary(text: str = fetch.output) -> str:
+    return text
+
+
+async def on_asyncio(client: AsyncClient, conn: psycopg.Connection) -> None:
+    await client.start_flow(flow, "a.org")  # error
+    await client.start_flow(flow, {"url": "a.org"})  # error
+    await client.start_flow(flow)  # error
+    await client.start_flow(flow, Site("a.org"), priority="high")  # error
+    await client.start_flow(flow, Site("a.org"), 5)  # error
+    await client.start_flows(flow, [1])  # error
+    await client.start_flows(flow, Site("a.org"))  # error
+    run = await client.start_flow(flow, Site("a.org"))
+    await run.wait(5)  # error
+    await run.output_of(fetch.output)  # this is the slug of a step to a checker
+    await run.output_of(5)  # error
+    assert_type(await run.output_of(summary), str)  # error
+    run.events().missing()  # error
+    AsyncClient(conn)  # error
+
+
+def in_threads(client: Client, conn: psycopg.AsyncConnection) -> None:
+    client.start_flow(flow, "a.org")  # error
+    client.start_flow(other, "5")  # error
+    Client(conn)  # error
