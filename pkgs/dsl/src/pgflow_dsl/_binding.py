@@ -82,6 +82,11 @@ class Binder:
         self._fixed = dict(fixed)
         self._positional = tuple(positional)
 
+    @property
+    def takes_context(self) -> bool:
+        """Whether a parameter takes the task's context."""
+        return bool(self._context)
+
     def bind(
         self, outputs: Json | None, whole: Json | None, context: Context
     ) -> tuple[list[Any], dict[str, Any]]:

@@ -69,6 +69,7 @@ class Step(Generic[P, R_co, O_co]):
         forbidden_pattern: What must not be contained.
         when_unmet: What becomes of the step when a condition is not met.
         when_exhausted: What becomes of the step when its attempts are used up.
+        takes_context: Whether the function takes the task's context.
         needs_shared_input: Whether `bind` needs what all elements of a map share.
     """
 
@@ -89,6 +90,7 @@ class Step(Generic[P, R_co, O_co]):
         self.forbidden_pattern: Final = spec.forbidden_pattern
         self.when_unmet: Final[SkipMode] = spec.when_unmet
         self.when_exhausted: Final[SkipMode] = spec.when_exhausted
+        self.takes_context: Final = spec.binder.takes_context
         self.needs_shared_input: Final = self._needs_shared_input()
         self._binder: Final = spec.binder
         self._output_type: Final = spec.output_type
