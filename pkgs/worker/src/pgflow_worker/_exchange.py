@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import psycopg
 from pgflow_client.worker_protocol import (
+    Failure,
     Reports,
     TaskRow,
     claim_tasks,
@@ -70,6 +71,11 @@ class Exchange:
         for row in rows:
             self._held.pop(_key(row), None)
 
+    def let_go(self, row: TaskRow) -> None:
+        """Forget an attempt that counts no longer and free its slot; its result is dropped."""
+        if self._held.pop(_key(row), None) is not None:
+            self._slots.give_back(1)
+
     async def run_lane(self, link: Link) -> None:
         """Report for ever, and claim with each report what it makes room for.
 
@@ -100,7 +106,7 @@ class Exchange:
         return claimed == quantity
 
     async def release_unknown(self, link: Link) -> None:
-        """Hand back tasks of claims whose answer was lost with a connection, if there may be any."""
+        """Hand back tasks of claims whose answer was lost with a connection, if there may be."""
         if not self._may_hold_unknown:
             return
         # Nothing is claimed while the flag is up, so what is under way now is the last of it.
@@ -114,7 +120,8 @@ class Exchange:
 
     async def _report(self, link: Link, reports: Reports) -> None:
         # The slots of what is reported now are the room to claim into.
-        self._slots.give_back(len(reports))
+        freed = sum(_key(row) in self._held for row in reports.rows())
+        self._slots.give_back(freed)
         quantity = self._reserve()
 
         async def call(conn: psycopg.AsyncConnection[Any]) -> list[TaskRow]:
@@ -128,6 +135,8 @@ class Exchange:
             self.drop(reports.rows())
             claimed = self._take_over(rows)
         except psycopg.Error as error:
+            # The parts will free their slots again.
+            self._slots.take_back(freed)
             await self._report_parts(link, reports, error)
         finally:
             if quantity:
@@ -139,8 +148,6 @@ class Exchange:
 
     async def _report_parts(self, link: Link, reports: Reports, error: psycopg.Error) -> None:
         """Report in halves what the server refuses, so that one result does not stop the others."""
-        # Their slots were given back with the whole; the halves will give them back again.
-        self._slots.take_back(len(reports))
         if len(reports) > 1:
             for half in _halves(reports):
                 await self._report(link, half)
@@ -154,10 +161,11 @@ class Exchange:
             error,
         )
         if reports.completed:
-            self._outbox.add_failure(row, f"the result cannot be stored: {error}", is_final=True)
+            self._outbox.add_failure(
+                Failure(row=row, message=f"the result cannot be stored: {error}", is_final=True)
+            )
         else:
-            self._slots.give_back(1)
-            self.drop([row])
+            self.let_go(row)
 
     def _reserve(self) -> int:
         if not self.is_claiming or self._may_hold_unknown:
@@ -179,22 +187,14 @@ class Exchange:
 
     def _take_over(self, rows: list[TaskRow]) -> int:
         """Dispatch claimed tasks and tell of refused reports; return how many were claimed."""
-        claimed = 0
+        refused = [row for row in rows if row.refused is not None]
+        if refused:
+            _warn_of_refusals(refused)
+            rows = [row for row in rows if row.refused is None]
         for row in rows:
-            if row.refused is None:
-                claimed += 1
-                self._held[_key(row)] = row
-                self._dispatch(row)
-            else:
-                logger.warning(
-                    "the result of attempt %d of step %s in run %s, task %d, was not taken: %s",
-                    row.attempt,
-                    row.step_slug,
-                    row.run_id,
-                    row.task_index,
-                    row.refused,
-                )
-        return claimed
+            self._held[_key(row)] = row
+            self._dispatch(row)
+        return len(rows)
 
     def _lost_an_answer(self) -> None:
         self._suspect_unknown()
@@ -204,6 +204,23 @@ class Exchange:
         self._may_hold_unknown = True
         self.is_marked = False
         self.call_for_work.set()
+
+
+def _warn_of_refusals(rows: list[TaskRow]) -> None:
+    """Tell of results that were not taken, in one line for each reason."""
+    for reason in sorted({row.refused or "" for row in rows}):
+        those = [row for row in rows if row.refused == reason]
+        first = those[0]
+        logger.warning(
+            "%d results were not taken (%s), the first that of attempt %d of step %s in run %s, "
+            "task %d",
+            len(those),
+            reason,
+            first.attempt,
+            first.step_slug,
+            first.run_id,
+            first.task_index,
+        )
 
 
 def _key(row: TaskRow) -> tuple[str, str, int, int]:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import math
+import time
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
-from pgflow_client.worker_protocol import TaskRow
+from pgflow_client.worker_protocol import Failure, TaskRow
 from pgflow_dsl import Context
 from pgflow_dsl.errors import DataInvalid, FinalError, RetryAfter
 
@@ -19,6 +21,10 @@ from pgflow_worker.registry import Handler
 
 logger: Final = logging.getLogger("pgflow.worker")
 task_logger: Final = logging.getLogger("pgflow.task")
+
+
+# For handlers that take none, which is most of them: making one costs more than the rest of a call.
+_NO_CONTEXT: Final = cast("Context", None)
 
 
 class HandlerTimeout(Exception):
@@ -52,7 +58,7 @@ class TaskRunner:
             shared = None
             if step.needs_shared_input:
                 shared = await self._shared_inputs.get(row.run_id, row.step_slug)
-            context = _context(row, handler)
+            context = _context(row, handler) if step.takes_context else _NO_CONTEXT
             args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
             if step.is_async:
                 value = await _await(handler, step.fn, args, kwargs)
@@ -79,11 +85,18 @@ class TaskRunner:
         if chosen != "thread":
             # Pickled by name: the other process finds the function in its own copy of the module.
             function = step
-        future = asyncio.get_running_loop().run_in_executor(executor, _Call(function, args, kwargs))
-        done, _ = await asyncio.wait({future}, timeout=handler.timeout)
-        if done:
-            return future.result()
-        if not future.cancel():
+        work = _Call(function, args, kwargs)
+        call = executor.submit(work)
+        future = asyncio.wrap_future(call)
+        left = handler.timeout
+        while left > 0:
+            done, _ = await asyncio.wait({future}, timeout=left)
+            if done:
+                return future.result()
+            left = work.time_left(handler.timeout, call.running())
+        # What comes of it is nobody's business any more, an exception neither.
+        future.cancel()
+        if call.running():
             logger.warning(
                 "step %s of flow %s is past its timeout of %g s in run %s, but a %s cannot be "
                 "stopped: it goes on and its result is dropped",
@@ -111,15 +124,25 @@ class TaskRunner:
             message,
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
         )
-        self._outbox.add_failure(row, message, is_final=is_final, retry_delay=delay)
+        self._outbox.add_failure(
+            Failure(
+                row=row,
+                message=message,
+                is_final=is_final,
+                retry_delay=delay,
+                error_type=type(error).__name__,
+                traceback="".join(traceback.format_exception(error)),
+            )
+        )
 
 
 async def _await(
     handler: Handler, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
 ) -> object:
     """Run an async handler on the loop, stopped at its timeout."""
+    scope = asyncio.timeout(handler.timeout)
     try:
-        async with asyncio.timeout(handler.timeout) as scope:
+        async with scope:
             return await function(*args, **kwargs)
     except TimeoutError:
         # A handler's own TimeoutError is its business.
@@ -131,7 +154,7 @@ async def _await(
 class _Call:
     """A call with its arguments, which survives being pickled."""
 
-    __slots__ = ("_args", "_function", "_kwargs")
+    __slots__ = ("_args", "_began", "_function", "_kwargs")
 
     def __init__(
         self, function: Callable[..., object], args: list[Any], kwargs: dict[str, Any]
@@ -139,8 +162,17 @@ class _Call:
         self._function = function
         self._args = args
         self._kwargs = kwargs
+        self._began: float | None = None
+
+    def time_left(self, timeout: float, is_running: bool) -> float:
+        """Return the seconds that the call may go on; waiting for its turn does not count."""
+        if self._began is not None:
+            return self._began + timeout - time.monotonic()
+        # In another process, when it began is not known here.
+        return 0 if is_running else timeout
 
     def __call__(self) -> object:
+        self._began = time.monotonic()
         return self._function(*self._args, **self._kwargs)
 
 

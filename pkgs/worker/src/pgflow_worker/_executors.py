@@ -1,9 +1,10 @@
 """The executors that sync handlers run in."""
 
 import multiprocessing
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Final
 
+from pgflow_worker._threads import HandlerThreads
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.registry import Registry
 
@@ -22,7 +23,7 @@ class Executors:
         self.by_name: Final[dict[str, Executor]] = {}
         if registry.has_executor("thread"):
             threads = options.threads or min(options.concurrency, _MOST_THREADS)
-            self.by_name["thread"] = ThreadPoolExecutor(threads, "pgflow-handler")
+            self.by_name["thread"] = HandlerThreads(threads)
         if registry.has_executor("process"):
             # Not forked: a child would inherit locks and connections in the middle of their use.
             self.by_name["process"] = ProcessPoolExecutor(

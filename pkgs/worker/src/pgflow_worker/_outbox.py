@@ -1,6 +1,7 @@
 """Results of attempts on their way to the database."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from pgflow_client.worker_protocol import Failure, Reports, TaskRow
@@ -24,14 +25,14 @@ class Outbox:
         self._outputs.append(output)
         self.filled.set()
 
-    def add_failure(
-        self, row: TaskRow, message: str, *, is_final: bool = False, retry_delay: int | None = None
-    ) -> None:
-        """Add the failure of an attempt; retry_delay is in seconds, None has it computed."""
-        # What a text of Postgres cannot hold would keep the whole batch from being recorded.
-        storable = message.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    def add_failure(self, failure: Failure) -> None:
+        """Add the failure of an attempt."""
         self._failures.append(
-            Failure(row=row, message=storable, is_final=is_final, retry_delay=retry_delay)
+            replace(
+                failure,
+                message=_storable(failure.message),
+                traceback=failure.traceback and _storable(failure.traceback),
+            )
         )
         self.filled.set()
 
@@ -41,3 +42,8 @@ class Outbox:
         self._completed, self._outputs, self._failures = [], [], []
         self.filled.clear()
         return reports
+
+
+def _storable(text: str) -> str:
+    """Write out what a text of Postgres cannot hold: it would stop the whole batch."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -6,13 +6,16 @@ import os
 import socket
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
 from pgflow_client.errors import translate_errors
 from pgflow_client.worker_protocol import (
+    Failure,
     TaskRow,
+    find_lost_attempts,
     mark_worker_stopped,
     register_worker,
     release_tasks,
@@ -38,6 +41,8 @@ logger: Final = logging.getLogger("pgflow.worker")
 
 # A poll has to be quicker where no notification can come.
 _DEAF_POLL_SHARE: Final = 0.1
+# How often a worker asks whether what it is at still counts, in seconds.
+_WATCH_INTERVAL: Final = 1.0
 # How long a stopping worker tries to reach the database for its last words, in seconds.
 _LAST_WORDS: Final = 10.0
 
@@ -142,7 +147,7 @@ class Worker:
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
             for number in range(1, self._options.lanes + 1)
         ]
-        parts = [hunter, *lanes]
+        parts = [hunter, *lanes, self._start_part(stack, "watch", self._watch_over)]
         if self._options.listen:
             parts.append(self._start_part(stack, "ear", self._listen))
         if not self._ending.is_set():
@@ -185,12 +190,36 @@ class Worker:
             link, frozenset(self._registry.flow_slugs), self._exchange.call_for_work.set
         )
 
+    async def _watch_over(self, link: Link) -> None:
+        """Cancel handlers whose attempts count no longer: run cancelled or failed, lease lost."""
+        while True:
+            before = set(self._tasks)
+            await asyncio.sleep(_WATCH_INTERVAL)
+            # A handler that was there a second ago is worth the question; most are faster.
+            rows = [row for task, row in self._tasks.items() if task in before]
+            if rows:
+                self._cancel_lost(await link.call(partial(find_lost_attempts, rows=rows)))
+
+    def _cancel_lost(self, lost: list[TaskRow]) -> None:
+        reasons = {(row.run_id, row.step_slug, row.task_index, row.attempt): row for row in lost}
+        for task, row in list(self._tasks.items()):
+            found = reasons.get((row.run_id, row.step_slug, row.task_index, row.attempt))
+            if found is not None:
+                logger.info(
+                    "stopping step %s in run %s, task %d: %s",
+                    row.step_slug,
+                    row.run_id,
+                    row.task_index,
+                    found.refused,
+                )
+                task.cancel()
+                self._exchange.let_go(row)
+
     def _dispatch(self, row: TaskRow) -> None:
         handler = self._registry.find(row.flow_slug, row.step_slug)
         if handler is None or self._runner is None:
-            self._outbox.add_failure(
-                row, f"this worker's code has no step {row.step_slug} in flow {row.flow_slug}"
-            )
+            unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
+            self._outbox.add_failure(Failure(row=row, message=unknown))
             return
         task = asyncio.create_task(self._runner.run(handler, row))
         self._tasks[task] = row
@@ -254,14 +283,19 @@ class Worker:
 
     def _heartbeat(self) -> Heartbeat:
         loop = asyncio.get_running_loop()
+
+        def on_deprecated() -> None:
+            loop.call_soon_threadsafe(self._deprecated)
+
+        def on_unknown() -> None:
+            asyncio.run_coroutine_threadsafe(self._register_again(), loop)
+
         return Heartbeat(
             self._conninfo,
             self.worker_id,
             self._options.heartbeat_interval.total_seconds(),
-            on_deprecated=lambda: loop.call_soon_threadsafe(self._deprecated) and None,
-            on_unknown=lambda: (
-                asyncio.run_coroutine_threadsafe(self._register_again(), loop) and None
-            ),
+            on_deprecated=on_deprecated,
+            on_unknown=on_unknown,
         )
 
     def _deprecated(self) -> None:

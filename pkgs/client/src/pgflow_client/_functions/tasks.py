@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
 
@@ -11,7 +11,8 @@ select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index,
   task.attempts_count, task.refused
 from pgflow.report_and_claim(
   %s::uuid, %s::text[], %s::int, %s::uuid[], %s::text[], %s::int[], %s::int[], %s::jsonb[],
-  %s::uuid[], %s::text[], %s::int[], %s::int[], %s::text[], %s::boolean[], %s::int[]
+  %s::uuid[], %s::text[], %s::int[], %s::int[], %s::text[], %s::boolean[], %s::int[],
+  %s::text[], %s::text[]
 ) as task
 """
 _CLAIM_TASKS: Final = """
@@ -23,6 +24,11 @@ _GET_SHARED_INPUT: Final = "select pgflow.get_shared_input(%s::uuid, %s::text)::
 _RELEASE_TASKS: Final = "select pgflow.release_tasks(%s::uuid[], %s::text[], %s::int[], %s::int[])"
 _RELEASE_UNKNOWN_TASKS: Final = """
 select pgflow.release_unknown_tasks(%s::uuid, %s::uuid[], %s::text[], %s::int[], %s::int[])
+"""
+_FIND_LOST_ATTEMPTS: Final = """
+select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
+  task.attempts_count, task.refused
+from pgflow.find_lost_attempts(%s::uuid[], %s::text[], %s::int[], %s::int[]) as task
 """
 _WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
 _REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
@@ -65,12 +71,16 @@ class Failure:
         message: What went wrong.
         is_final: Whether the task may not be tried again.
         retry_delay: Seconds until the next attempt; None has the database compute it.
+        error_type: Name of the exception's class; None where there was no exception.
+        traceback: Text of its traceback; None where there was none.
     """
 
     row: TaskRow
     message: str
-    is_final: bool
-    retry_delay: int | None
+    is_final: bool = False
+    retry_delay: int | None = None
+    error_type: str | None = None
+    traceback: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +136,8 @@ async def report_and_claim(
             [failure.message for failure in reports.failures],
             [failure.is_final for failure in reports.failures],
             [failure.retry_delay for failure in reports.failures],
+            [failure.error_type for failure in reports.failures],
+            [failure.traceback for failure in reports.failures],
         ),
     )
     return [TaskRow._make(row) for row in await cursor.fetchall()]
@@ -141,24 +153,30 @@ async def claim_tasks(
 
 async def get_shared_input(conn: AsyncConn, run_id: str, step_slug: str) -> str:
     """Return, as JSON text, what every element of a map receives beside itself."""
-    return await _value(conn, _GET_SHARED_INPUT, (run_id, step_slug))
+    return cast("str", await _value(conn, _GET_SHARED_INPUT, (run_id, step_slug)))
 
 
 async def release_tasks(conn: AsyncConn, rows: Sequence[TaskRow]) -> int:
     """Hand claimed tasks back; return how many this attempt still held."""
-    return await _value(conn, _RELEASE_TASKS, _columns(rows))
+    return cast("int", await _value(conn, _RELEASE_TASKS, _columns(rows)))
 
 
 async def release_unknown_tasks(conn: AsyncConn, worker_id: str, known: Sequence[TaskRow]) -> int:
     """Hand back what the worker holds without knowing it; return how many that were."""
-    return await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *_columns(known)))
+    return cast("int", await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *_columns(known))))
+
+
+async def find_lost_attempts(conn: AsyncConn, rows: Sequence[TaskRow]) -> list[TaskRow]:
+    """Return those of the attempts that count no longer, with the reason in refused."""
+    cursor = await conn.execute(_FIND_LOST_ATTEMPTS, _columns(rows))
+    return [TaskRow._make(row) for row in await cursor.fetchall()]
 
 
 async def wait_for_tasks(
     conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str]
 ) -> float | None:
     """Say that the worker sleeps; return the seconds until a delayed task comes due."""
-    return await _value(conn, _WAIT_FOR_TASKS, (worker_id, flow_slugs))
+    return cast("float | None", await _value(conn, _WAIT_FOR_TASKS, (worker_id, flow_slugs)))
 
 
 async def register_worker(
@@ -177,7 +195,9 @@ async def ensure_flow_compiled(
     conn: AsyncConn, flow_slug: str, shape: str, allow_data_loss: bool
 ) -> str:
     """Bring a flow's definition in line with its code; return {"status", "differences"} as text."""
-    return await _value(conn, _ENSURE_FLOW_COMPILED, (flow_slug, shape, allow_data_loss))
+    return cast(
+        "str", await _value(conn, _ENSURE_FLOW_COMPILED, (flow_slug, shape, allow_data_loss))
+    )
 
 
 def heartbeat(conn: Conn, worker_id: str) -> bool:
@@ -192,7 +212,7 @@ def requeue_stalled_tasks(conn: Conn) -> int:
     return int(row[0]) if row else 0
 
 
-async def _value(conn: AsyncConn, query: str, arguments: Sequence[object]) -> Any:
+async def _value(conn: AsyncConn, query: LiteralString, arguments: Sequence[object]) -> Any:
     cursor = await conn.execute(query, arguments)
     row = await cursor.fetchone()
     return row[0] if row else None
