@@ -96,7 +96,7 @@ def hand(conn: psycopg.Connection[Any]) -> Hand:
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     async def wait_for(predicate: Callable[[], Any]) -> Any:
-        while not (value := predicate()):  # noqa: ASYNC110 (the database rings no event)
+        while not (value := predicate()):
             await asyncio.sleep(0.005)
         return value
 

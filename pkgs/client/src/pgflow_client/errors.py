@@ -37,9 +37,19 @@ from uuid import UUID
 import psycopg
 from pgflow_dsl.errors import PgflowError
 
+from pgflow_client._run_errors import (
+    ClientClosed,
+    RunCancelled,
+    RunFailed,
+    RunNotCompleted,
+    StepNotCompleted,
+    WaitInTransaction,
+    WaitTimeout,
+    WrongFlow,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from datetime import timedelta
 
 __all__ = [
     "ArraysDiffer",
@@ -239,153 +249,6 @@ class PermissionRefused(DatabaseProblem):
             f"the database user may not do this ({self.reason}): "
             "grant it the role pgflow_client to start and watch runs, pgflow_worker to serve them"
         )
-
-
-class RunNotCompleted(PgflowError):
-    """A run ended, but did not complete.
-
-    Attributes:
-        run_id: The run.
-        flow_slug: Its flow.
-    """
-
-    def __init__(self, run_id: UUID, flow_slug: str, *more: object) -> None:
-        super().__init__(run_id, flow_slug, *more)
-        self.run_id = run_id
-        self.flow_slug = flow_slug
-
-
-class RunFailed(RunNotCompleted):
-    """A run failed.
-
-    Attributes:
-        run_id: The run.
-        flow_slug: Its flow.
-        step_slug: The step that failed it; None where no single step did.
-        message: Why.
-    """
-
-    def __init__(
-        self, run_id: UUID, flow_slug: str, step_slug: str | None, message: str | None
-    ) -> None:
-        super().__init__(run_id, flow_slug, step_slug, message)
-        self.step_slug = step_slug
-        self.message = message or "no reason was recorded"
-
-    def __str__(self) -> str:
-        where = f" at step {self.step_slug!r}" if self.step_slug else ""
-        return f"run {self.run_id} of flow {self.flow_slug!r} failed{where}: {self.message}"
-
-
-class RunCancelled(RunNotCompleted):
-    """A run was cancelled.
-
-    Attributes:
-        run_id: The run.
-        flow_slug: Its flow.
-        reason: What was given as the reason; None where none was.
-    """
-
-    def __init__(self, run_id: UUID, flow_slug: str, reason: str | None) -> None:
-        super().__init__(run_id, flow_slug, reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        reason = f": {self.reason}" if self.reason else ""
-        return f"run {self.run_id} of flow {self.flow_slug!r} was cancelled{reason}"
-
-
-class WaitTimeout(PgflowError, TimeoutError):
-    """A run has not ended in the time given. The run goes on.
-
-    Attributes:
-        run_id: The run.
-        flow_slug: Its flow.
-        timeout: The time given.
-    """
-
-    def __init__(self, run_id: UUID, flow_slug: str, timeout: timedelta) -> None:
-        super().__init__(run_id, flow_slug, timeout)
-        self.run_id = run_id
-        self.flow_slug = flow_slug
-        self.timeout = timeout
-
-    def __str__(self) -> str:
-        return (
-            f"run {self.run_id} of flow {self.flow_slug!r} has not ended within {self.timeout}; "
-            "it goes on"
-        )
-
-
-class StepNotCompleted(PgflowError):
-    """The output of a step was asked for, and there is none, or none yet.
-
-    Attributes:
-        run_id: The run.
-        step_slug: The step.
-        status: Its status.
-        reason: Why it failed or was skipped; None where it was neither.
-    """
-
-    def __init__(self, run_id: UUID, step_slug: str, status: str, reason: str | None) -> None:
-        super().__init__(run_id, step_slug, status, reason)
-        self.run_id = run_id
-        self.step_slug = step_slug
-        self.status = status
-        self.reason = reason
-
-    def __str__(self) -> str:
-        waiting = self.status in ("created", "started")
-        what = "is not completed yet" if waiting else f"has no output: it was {self.status}"
-        if self.status == "failed":
-            what = "has no output: it failed"
-        reason = f" ({self.reason})" if self.reason else ""
-        advice = "; wait for the run first" if waiting else ""
-        return f"step {self.step_slug!r} of run {self.run_id} {what}{reason}{advice}"
-
-
-class WrongFlow(PgflowError):
-    """A step or a flow was given that is not the run's.
-
-    Attributes:
-        run_id: The run.
-        flow_slug: The run's flow.
-        given: What was given instead, in words.
-    """
-
-    def __init__(self, run_id: UUID, flow_slug: str, given: str) -> None:
-        super().__init__(run_id, flow_slug, given)
-        self.run_id = run_id
-        self.flow_slug = flow_slug
-        self.given = given
-
-    def __str__(self) -> str:
-        return f"run {self.run_id} is one of flow {self.flow_slug!r}, but {self.given} was given"
-
-
-class WaitInTransaction(PgflowError):
-    """A wait on the caller's connection, whose open transaction holds the run back.
-
-    Attributes:
-        run_id: The run.
-    """
-
-    def __init__(self, run_id: UUID) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
-
-    def __str__(self) -> str:
-        return (
-            f"cannot wait for run {self.run_id} inside of an open transaction: no worker sees a "
-            "run before it is committed; commit, then wait"
-        )
-
-
-class ClientClosed(PgflowError):
-    """The client was used after it was closed."""
-
-    def __str__(self) -> str:
-        return "the client is closed: make a new one, or keep it open for longer"
 
 
 _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
