@@ -1,4 +1,4 @@
-"""The calls that a worker makes, for authors of workers."""
+"""What a worker needs of the database, for authors of workers: connections and calls."""
 
 from pgflow_client._functions.tasks import (
     Failure,
@@ -17,16 +17,32 @@ from pgflow_client._functions.tasks import (
     requeue_stalled_tasks,
     wait_for_tasks,
 )
+from pgflow_client._link import (
+    AsyncConn,
+    Conn,
+    DatabaseError,
+    Link,
+    bounded_transaction,
+    connect_briefly,
+    is_transient,
+)
 
 __all__ = [
+    "AsyncConn",
+    "Conn",
+    "DatabaseError",
     "Failure",
+    "Link",
     "Reports",
     "TaskRow",
+    "bounded_transaction",
     "claim_tasks",
+    "connect_briefly",
     "ensure_flow_compiled",
     "find_lost_attempts",
     "get_shared_input",
     "heartbeat",
+    "is_transient",
     "mark_worker_stopped",
     "register_worker",
     "release_tasks",

@@ -88,14 +88,14 @@ class Binder:
         return bool(self._context)
 
     def bind(
-        self, outputs: Json | None, whole: Json | None, context: Context
+        self, outputs: Json | None, whole: Json | None, context: Context | None
     ) -> tuple[list[Any], dict[str, Any]]:
         """Return positional and keyword arguments.
 
         Args:
             outputs: The object of outputs by slug; not looked at when no parameter needs it.
             whole: The flow's input or the map's element; not looked at when not needed.
-            context: The task.
+            context: The task; not looked at when no parameter takes it.
 
         Raises:
             Refused: The data does not fit a parameter's type.

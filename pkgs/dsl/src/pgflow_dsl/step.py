@@ -71,6 +71,7 @@ class Step(Generic[P, R_co, O_co]):
         when_exhausted: What becomes of the step when its attempts are used up.
         takes_context: Whether the function takes the task's context.
         needs_shared_input: Whether `bind` needs what all elements of a map share.
+        takes_context: Whether `bind` needs a context.
     """
 
     kind: Literal["single", "map"] = "single"
@@ -92,6 +93,7 @@ class Step(Generic[P, R_co, O_co]):
         self.when_exhausted: Final[SkipMode] = spec.when_exhausted
         self.takes_context: Final = spec.binder.takes_context
         self.needs_shared_input: Final = self._needs_shared_input()
+        self.takes_context: Final = spec.binder.takes_context
         self._binder: Final = spec.binder
         self._output_type: Final = spec.output_type
         self._result_type: Final = spec.result_type
@@ -143,7 +145,7 @@ class Step(Generic[P, R_co, O_co]):
         input: Json,
         flow_input: Json | None,
         shared: Json | None,
-        context: Context,
+        context: Context | None,
     ) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments to call the function with for one task.
 
@@ -152,7 +154,8 @@ class Step(Generic[P, R_co, O_co]):
             flow_input: JSON text of the flow's input; None where the function does not take it.
             shared: For maps with `needs_shared_input`, JSON text of an object: further outputs
                 by slug, and the flow's input as "run".
-            context: The task, for a parameter of type `Context`.
+            context: The task, for a parameter of type `Context`; may be None without
+                `takes_context`.
 
         Returns:
             Positional and keyword arguments. A skipped step's output is None.
@@ -197,7 +200,7 @@ class Step(Generic[P, R_co, O_co]):
         return False
 
     def _bind(
-        self, input: Json, flow_input: Json | None, shared: Json | None, context: Context
+        self, input: Json, flow_input: Json | None, shared: Json | None, context: Context | None
     ) -> tuple[list[Any], dict[str, Any]]:
         return self._binder.bind(input, flow_input, context)
 
@@ -220,7 +223,7 @@ class MapStep(Step[P, R_co, O_co]):
         return bool(further) or self.takes_flow_input
 
     def _bind(
-        self, input: Json, flow_input: Json | None, shared: Json | None, context: Context
+        self, input: Json, flow_input: Json | None, shared: Json | None, context: Context | None
     ) -> tuple[list[Any], dict[str, Any]]:
         return self._binder.bind(shared, input, context)
 

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-import psycopg
-from pgflow_client.worker_protocol import ensure_flow_compiled
+from pgflow_client.worker_protocol import AsyncConn, ensure_flow_compiled
 from pgflow_dsl import Flow
 
 from pgflow_worker.errors import FlowShapeMismatch
@@ -14,9 +13,7 @@ from pgflow_worker.errors import FlowShapeMismatch
 logger: Final = logging.getLogger("pgflow.worker")
 
 
-async def compile_flows(
-    conn: psycopg.AsyncConnection[Any], flows: Iterable[Flow[Any]], allow_data_loss: bool
-) -> None:
+async def compile_flows(conn: AsyncConn, flows: Iterable[Flow[Any]], allow_data_loss: bool) -> None:
     """Compile flows that the database does not have; bring the options of others up to date.
 
     All flows or none: it is one transaction.

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
-import psycopg
 from pgflow_client.worker_protocol import (
+    AsyncConn,
+    DatabaseError,
     Failure,
+    Link,
     Reports,
     TaskRow,
     claim_tasks,
@@ -15,7 +17,6 @@ from pgflow_client.worker_protocol import (
     report_and_claim,
 )
 
-from pgflow_worker._connect import Link
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Slots
 
@@ -94,7 +95,7 @@ class Exchange:
         if not quantity:
             return False
 
-        async def call(conn: psycopg.AsyncConnection[Any]) -> list[TaskRow]:
+        async def call(conn: AsyncConn) -> list[TaskRow]:
             return await claim_tasks(conn, self._worker_id, self._flow_slugs, quantity)
 
         claimed = 0
@@ -124,7 +125,7 @@ class Exchange:
         self._slots.give_back(freed)
         quantity = self._reserve()
 
-        async def call(conn: psycopg.AsyncConnection[Any]) -> list[TaskRow]:
+        async def call(conn: AsyncConn) -> list[TaskRow]:
             return await report_and_claim(
                 conn, self._worker_id, self._flow_slugs, quantity, reports
             )
@@ -134,7 +135,7 @@ class Exchange:
             rows = await link.call(call, self._lost_an_answer)
             self.drop(reports.rows())
             claimed = self._take_over(rows)
-        except psycopg.Error as error:
+        except DatabaseError as error:
             # The parts will free their slots again.
             self._slots.take_back(freed)
             await self._report_parts(link, reports, error)
@@ -146,7 +147,7 @@ class Exchange:
             self.is_marked = False
             self.call_for_work.set()
 
-    async def _report_parts(self, link: Link, reports: Reports, error: psycopg.Error) -> None:
+    async def _report_parts(self, link: Link, reports: Reports, error: DatabaseError) -> None:
         """Report in halves what the server refuses, so that one result does not stop the others."""
         if len(reports) > 1:
             for half in _halves(reports):

@@ -4,10 +4,16 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import psycopg
-from pgflow_client.worker_protocol import heartbeat, requeue_stalled_tasks
+from pgflow_client.worker_protocol import (
+    Conn,
+    DatabaseError,
+    bounded_transaction,
+    connect_briefly,
+    heartbeat,
+    requeue_stalled_tasks,
+)
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -54,44 +60,31 @@ class Heartbeat:
         self._ending.set()
 
     def _run(self) -> None:
-        conn: psycopg.Connection[Any] | None = None
+        conn: Conn | None = None
         while not self._ending.wait(self._interval * random.uniform(0.8, 1.0)):
             try:
                 if conn is None or conn.closed:
-                    conn = psycopg.connect(
-                        self._conninfo,
-                        autocommit=True,
-                        prepare_threshold=None,
-                        connect_timeout=5,
-                        application_name="pgflow heartbeat",
-                    )
+                    conn = connect_briefly(self._conninfo, "heartbeat")
                 self._beat(conn)
-            except psycopg.Error as error:
+            except DatabaseError as error:
                 logger.warning("a heartbeat did not get through: %s", error)
                 if conn is not None:
                     conn.close()
         if conn is not None:
             conn.close()
 
-    def _beat(self, conn: psycopg.Connection[Any]) -> None:
-        with conn.transaction():
-            # Per transaction, so that it holds behind a pooler too.
-            conn.execute(
-                "select set_config('statement_timeout', %s, true)", (str(_STATEMENT_TIMEOUT_MS),)
-            )
+    def _beat(self, conn: Conn) -> None:
+        with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
             try:
                 deprecated = heartbeat(conn, self._worker_id)
-            except psycopg.Error as error:
+            except DatabaseError as error:
                 if error.sqlstate == "PF007":
                     self._on_unknown()
                 raise
         if deprecated and not self._said_deprecated:
             self._said_deprecated = True
             self._on_deprecated()
-        with conn.transaction():
-            conn.execute(
-                "select set_config('statement_timeout', %s, true)", (str(_STATEMENT_TIMEOUT_MS),)
-            )
+        with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
             taken = requeue_stalled_tasks(conn)
         if taken:
             logger.warning("took %d tasks from workers that were lost", taken)

@@ -4,9 +4,8 @@ import asyncio
 import random
 from typing import Final
 
-from pgflow_client.worker_protocol import wait_for_tasks
+from pgflow_client.worker_protocol import Link, wait_for_tasks
 
-from pgflow_worker._connect import Link
 from pgflow_worker._exchange import Exchange
 from pgflow_worker._slots import Slots
 

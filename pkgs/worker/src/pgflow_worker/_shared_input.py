@@ -4,9 +4,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from pgflow_client.worker_protocol import get_shared_input
-
-from pgflow_worker._connect import Link
+from pgflow_client.worker_protocol import Link, get_shared_input
 
 _KEPT: Final = 256
 

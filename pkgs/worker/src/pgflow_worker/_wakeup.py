@@ -6,14 +6,11 @@ import random
 from collections.abc import Callable, Collection
 from typing import Final
 
-import psycopg
-
-from pgflow_worker._connect import Link, is_transient
+from pgflow_client.worker_protocol import DatabaseError, Link, is_transient
 
 logger: Final = logging.getLogger("pgflow.worker")
 
 _CHANNEL: Final = "pgflow_tasks"
-_LISTEN: Final = "listen pgflow_tasks"
 _LONGEST_DELAY: Final = 5.0
 
 
@@ -32,14 +29,12 @@ async def hear_of_work(
     delay = 0.1
     while True:
         try:
-            conn = await link.open()
-            await conn.execute(_LISTEN)
-            on_work()
-            delay = 0.1
-            async for notification in conn.notifies():
-                if notification.channel == _CHANNEL and notification.payload in flow_slugs:
+            async for flow_slug in link.listen(_CHANNEL):
+                if flow_slug is None:
+                    delay = 0.1
+                if flow_slug is None or flow_slug in flow_slugs:
                     on_work()
-        except psycopg.Error as error:
+        except DatabaseError as error:
             if not is_transient(error):
                 logger.warning("notifications are not to be had, so the worker polls: %s", error)
         await link.close()

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
-import psycopg
 from pgflow_client.errors import translate_errors
 from pgflow_client.worker_protocol import (
+    AsyncConn,
+    DatabaseError,
     Failure,
+    Link,
     TaskRow,
     find_lost_attempts,
     mark_worker_stopped,
@@ -23,7 +25,6 @@ from pgflow_client.worker_protocol import (
 from pgflow_dsl import Flow
 
 from pgflow_worker._compile import compile_flows
-from pgflow_worker._connect import Link
 from pgflow_worker._exchange import Exchange
 from pgflow_worker._execute import TaskRunner
 from pgflow_worker._executors import Executors
@@ -278,7 +279,7 @@ class Worker:
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 await say()
-        except (TimeoutError, psycopg.Error) as error:
+        except (TimeoutError, DatabaseError) as error:
             logger.warning("the database was not told everything before the stop: %s", error)
 
     def _heartbeat(self) -> Heartbeat:
@@ -302,7 +303,7 @@ class Worker:
         logger.info("worker %s is deprecated and drains", self.worker_id)
         self.drain()
 
-    async def _register(self, conn: psycopg.AsyncConnection[Any]) -> None:
+    async def _register(self, conn: AsyncConn) -> None:
         place = f"{socket.gethostname()}:{os.getpid()}"
         lease = int(self._options.lease.total_seconds())
         await register_worker(conn, self.worker_id, self._registry.flow_slugs, place, lease)

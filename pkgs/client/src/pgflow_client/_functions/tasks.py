@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
-import psycopg
+from pgflow_client._link import AsyncConn, Conn
 
 _REPORT_AND_CLAIM: Final = """
 select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
@@ -114,10 +114,6 @@ def _columns(
         [row.task_index for row in rows],
         [row.attempt for row in rows],
     )
-
-
-AsyncConn = psycopg.AsyncConnection[Any]
-Conn = psycopg.Connection[Any]
 
 
 async def report_and_claim(

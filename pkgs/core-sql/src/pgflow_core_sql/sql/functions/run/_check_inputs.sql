@@ -51,8 +51,11 @@ begin
           _check_inputs.flow_slug, v_map)
       end,
       detail = format('flow_slug=%s input_index=%s', _check_inputs.flow_slug, v_place),
-      hint = case when _check_inputs.inputs[v_place + 1] is null then
-        'give JSON null, or an empty object, where there is nothing to say' end;
+      hint = case
+        when _check_inputs.inputs[v_place + 1] is null
+          then 'give JSON null, or an empty object, where there is nothing to say'
+        else 'give a JSON array, an empty one for no tasks'
+      end;
   end if;
 end
 $$;

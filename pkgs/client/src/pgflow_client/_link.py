@@ -1,15 +1,24 @@
-"""Connections of a worker that come back by themselves."""
+"""Connections for programs that outlive the server: they come back by themselves."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, LiteralString, TypeAlias, TypeVar
 
 import psycopg
+from psycopg import sql
 from psycopg.types.string import TextLoader
 
 T = TypeVar("T")
+
+AsyncConn: TypeAlias = psycopg.AsyncConnection[Any]
+"""A connection for asyncio."""
+Conn: TypeAlias = psycopg.Connection[Any]
+"""A connection for a thread."""
+DatabaseError: TypeAlias = psycopg.Error
+"""Whatever the driver raises."""
 
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 5.0
@@ -32,9 +41,9 @@ class Link:
         self._conninfo: Final = conninfo
         self._name: Final = name
         self._prepare_threshold: Final = 0 if prepared_statements else None
-        self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._conn: AsyncConn | None = None
 
-    async def open(self) -> psycopg.AsyncConnection[Any]:
+    async def open(self) -> AsyncConn:
         """Return the connection, opened if it is not.
 
         Raises:
@@ -60,7 +69,7 @@ class Link:
 
     async def call(
         self,
-        function: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]],
+        function: Callable[[AsyncConn], Awaitable[T]],
         on_loss: Callable[[], None] | None = None,
     ) -> T:
         """Call a function with the connection until the server has answered.
@@ -92,8 +101,57 @@ class Link:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(2 * delay, _LONGEST_DELAY)
 
+    async def listen(self, channel: LiteralString) -> AsyncGenerator[str | None]:
+        """Yield None once listening has begun, then the payload of each notification.
 
-def is_transient(error: psycopg.Error) -> bool:
+        Args:
+            channel: The channel.
+
+        Raises:
+            psycopg.Error: The connection was lost, or notifications are not to be had.
+        """
+        conn = await self.open()
+        await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        yield None
+        async for notification in conn.notifies():
+            if notification.channel == channel:
+                yield notification.payload
+
+
+def connect_briefly(conninfo: str, name: str) -> Conn:
+    """Open a connection for calls that have to be quick.
+
+    Args:
+        conninfo: URL or connection string.
+        name: What it is for, for pg_stat_activity.
+
+    Raises:
+        psycopg.OperationalError: The server cannot be reached within 5 seconds.
+    """
+    return psycopg.connect(
+        conninfo,
+        autocommit=True,
+        prepare_threshold=None,
+        connect_timeout=5,
+        application_name=f"pgflow {name}",
+    )
+
+
+@contextmanager
+def bounded_transaction(conn: Conn, milliseconds: int) -> Generator[None]:
+    """Run statements in a transaction, each of which is given up after a time.
+
+    Args:
+        conn: The connection.
+        milliseconds: The longest a statement may take.
+    """
+    with conn.transaction():
+        # Of the transaction and not of the session, so that it holds behind a pooler too.
+        conn.execute("select set_config('statement_timeout', %s, true)", (str(milliseconds),))
+        yield
+
+
+def is_transient(error: DatabaseError) -> bool:
     """Tell whether an error may go away by waiting and trying again.
 
     Lost connections have no SQLSTATE or one of class 08 or 57; deadlocks and serialisation
