@@ -1,5 +1,8 @@
-"""The `pgflow` console script."""
+"""The `pgflow` console script, also `python -m pgflow_cli`."""
 
+from pgflow_cli.app import main
 
-def main() -> None:
-    """Run the command line."""
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Words for people and data for scripts: results on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+
+__all__ = ["complain", "may_color", "paint", "print_json", "say"]
+
+
+def say(message: str) -> None:
+    """Tell people something; a script that reads stdout does not see it."""
+    click.echo(message, err=True)
+
+
+def complain(message: str) -> None:
+    """Tell people what went wrong."""
+    click.echo(f"{paint('Error:', 'red')} {message}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print data for scripts: indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def paint(text: str, color: str, *, bold: bool = False) -> str:
+    """Colour a text for a terminal; it stays plain where the output is none, or NO_COLOR is set.
+
+    Args:
+        text: The text.
+        color: A colour that click knows, such as "red".
+        bold: Whether it is bold, too.
+    """
+    # What is no terminal, `click.echo` finds out by itself.
+    return click.style(text, fg=color, bold=bold or None) if may_color() else text
+
+
+def may_color() -> bool:
+    """Tell whether the environment leaves colours to us."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

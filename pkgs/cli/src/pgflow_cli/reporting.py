@@ -1,0 +1,102 @@
+"""What people are told when a command fails: one message on stderr, and the exit code.
+
+Exit codes, of all commands:
+
+- 0    it is done
+- 1    it failed; the message says why
+- 2    the command line is wrong
+- 3    a check found that something is to be done (`install --check`)
+- 4    the watched run was cancelled (`start --watch`)
+- 130  ended by Ctrl-C
+- 141  what read the output went away, as with `| head`
+- 128 + N  a worker ended by signal N before it had finished its tasks
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Final
+
+import click
+
+from pgflow_cli.printing import complain
+
+__all__ = ["CANCELLED", "FAILED", "INTERRUPTED", "PENDING", "report"]
+
+FAILED: Final = 1
+PENDING: Final = 3
+CANCELLED: Final = 4
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+
+
+def report(error: Exception) -> int:
+    """Tell what went wrong, in one message, and return the exit code.
+
+    Args:
+        error: What a command raised.
+    """
+    if isinstance(error, BrokenPipeError):
+        _forget_output()
+        return BROKEN_PIPE
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort):
+        return _report_abort(error)
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if _wants_traceback():
+        traceback.print_exception(error)
+    complain("\n".join([_message(error), *getattr(error, "__notes__", ())]))
+    return FAILED
+
+
+def _report_abort(error: click.Abort) -> int:
+    # Click makes one of Ctrl-C and of the end of the input; the question that was answered with
+    # no has no cause.
+    is_interrupt = isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
+    complain("interrupted" if is_interrupt else "nothing was done")
+    return INTERRUPTED if is_interrupt else FAILED
+
+
+def _message(error: Exception) -> str:
+    from pgflow_core_sql import MigrationError
+    from pgflow_dsl import PgflowError
+
+    if isinstance(error, PgflowError | MigrationError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    told = _database_message(error)
+    if told is not None:
+        return told
+    return (
+        f"unexpected {type(error).__name__}: {error}\n"
+        "`pgflow --debug ...` shows where it comes from."
+    )
+
+
+def _database_message(error: Exception) -> str | None:
+    import psycopg
+    from pgflow_client.errors import error_for
+
+    if not isinstance(error, psycopg.Error):
+        return None
+    ours = error_for(error)
+    return str(ours) if ours is not None else f"the database refused: {str(error).strip()}"
+
+
+def _wants_traceback() -> bool:
+    named = os.environ.get("PGFLOW_DEBUG", "").strip().lower()
+    return named not in {"", "0", "false", "no", "off"}
+
+
+def _forget_output() -> None:
+    """Have the interpreter flush what is left to nowhere, where it can do no harm."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

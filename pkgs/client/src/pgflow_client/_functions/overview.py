@@ -1,0 +1,147 @@
+"""What a database does as a whole: its flows, its queue, its workers, and where runs went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pgflow_client._functions.call import Call, Rows
+from pgflow_client.overview import FailedAttempt, FlowOverview, WorkerOverview
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ["list_failed_attempts", "list_flow_slugs", "list_flows", "list_workers"]
+
+_LIST_FLOW_SLUGS: Final = "select flow.flow_slug from pgflow.flows as flow order by flow.flow_slug"
+_LIST_FLOWS: Final = """
+select
+  flow.flow_slug,
+  (select count(*) from pgflow.steps as step where step.flow_slug = flow.flow_slug),
+  coalesce(runs.started, 0), coalesce(runs.completed, 0), coalesce(runs.failed, 0),
+  coalesce(runs.cancelled, 0),
+  (
+    select count(*) from pgflow.step_tasks as task
+    where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at < 'infinity'
+  ),
+  (
+    select count(*) from pgflow.step_tasks as task
+    where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at = 'infinity'
+  ),
+  coalesce(tasks.started, 0)
+from pgflow.flows as flow
+left join (
+  select
+    run.flow_slug,
+    count(*) filter (where run.status = 'started') as started,
+    count(*) filter (where run.status = 'completed') as completed,
+    count(*) filter (where run.status = 'failed') as failed,
+    count(*) filter (where run.status = 'cancelled') as cancelled
+  from pgflow.runs as run
+  group by run.flow_slug
+) as runs on runs.flow_slug = flow.flow_slug
+left join (
+  select task.flow_slug, count(*) as started
+  from pgflow.step_tasks as task
+  where task.status = 'started'
+  group by task.flow_slug
+) as tasks on tasks.flow_slug = flow.flow_slug
+order by flow.flow_slug
+"""
+_LIST_WORKERS: Final = """
+select
+  worker.worker_id, worker.function_name, worker.flow_slugs,
+  case
+    when worker.last_heartbeat_at
+      < clock_timestamp() - make_interval(secs => worker.lease_seconds) then 'lost'
+    when worker.deprecated_at is not null then 'deprecated'
+    else 'alive'
+  end,
+  worker.started_at, worker.last_heartbeat_at
+from pgflow.workers as worker
+where worker.stopped_at is null
+  and worker.last_heartbeat_at > clock_timestamp() - %(lost_since)s::interval
+order by worker.started_at
+"""
+_LIST_FAILED_ATTEMPTS: Final = """
+select
+  attempt.step_slug, attempt.task_index, attempt.attempt, attempt.failed_at, attempt.retry_at,
+  attempt.error_message
+from pgflow.task_attempts as attempt
+where attempt.run_id = %(run_id)s::uuid
+order by attempt.failed_at desc, attempt.step_slug, attempt.task_index, attempt.attempt desc
+limit %(limit)s::int
+"""
+
+
+def list_flow_slugs() -> Call[list[str]]:
+    """List the slugs of all flows."""
+    return Call(sql=_LIST_FLOW_SLUGS, arguments={}, read=_slugs)
+
+
+def list_flows() -> Call[list[FlowOverview]]:
+    """Count the runs and the queued tasks of each flow."""
+    return Call(sql=_LIST_FLOWS, arguments={}, read=_flows)
+
+
+def list_workers(lost_since: str) -> Call[list[WorkerOverview]]:
+    """List the workers that did not stop in good order.
+
+    Args:
+        lost_since: An interval as PostgreSQL reads it; workers lost longer ago are left out.
+    """
+    return Call(sql=_LIST_WORKERS, arguments={"lost_since": lost_since}, read=_workers)
+
+
+def list_failed_attempts(run_id: UUID, limit: int) -> Call[list[FailedAttempt]]:
+    """List the latest failed attempts of a run, the latest first."""
+    arguments = {"run_id": run_id, "limit": limit}
+    return Call(sql=_LIST_FAILED_ATTEMPTS, arguments=arguments, read=_attempts)
+
+
+def _slugs(rows: Rows) -> list[str]:
+    return [row[0] for row in rows]
+
+
+def _flows(rows: Rows) -> list[FlowOverview]:
+    return [
+        FlowOverview(
+            flow_slug=row[0],
+            steps=row[1],
+            runs_started=row[2],
+            runs_completed=row[3],
+            runs_failed=row[4],
+            runs_cancelled=row[5],
+            tasks_ready=row[6],
+            tasks_delayed=row[7],
+            tasks_started=row[8],
+        )
+        for row in rows
+    ]
+
+
+def _workers(rows: Rows) -> list[WorkerOverview]:
+    return [
+        WorkerOverview(
+            worker_id=row[0],
+            place=row[1],
+            flow_slugs=tuple(row[2]),
+            state=row[3],
+            started_at=row[4],
+            last_heartbeat_at=row[5],
+        )
+        for row in rows
+    ]
+
+
+def _attempts(rows: Rows) -> list[FailedAttempt]:
+    return [
+        FailedAttempt(
+            step_slug=row[0],
+            task_index=row[1],
+            attempt=row[2],
+            failed_at=row[3],
+            retry_at=row[4],
+            error_message=row[5],
+        )
+        for row in rows
+    ]
