@@ -111,7 +111,7 @@ async def test_a_wait_ends_in_time_also_while_the_database_is_away(
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         wait = asyncio.create_task(run.wait(timedelta(milliseconds=400)))
-        await eventually(hand.watched)
+        await eventually(lambda: hand.watched() and hand.backends("%get_run_progress%"))
         (name,) = conn.execute("select current_database()").fetchone()
         with psycopg.connect(postgres.url(), autocommit=True) as elsewhere:
             elsewhere.execute(f'alter database "{name}" allow_connections false'.encode())

@@ -14,7 +14,7 @@ from psycopg.rows import tuple_row
 
 from pgflow_client._functions.runs import listen_to_runs
 from pgflow_client._readable import has_data
-from pgflow_client._runtime.aio import Semaphore, resolve
+from pgflow_client._runtime.aio import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
     ClientClosed,
     DatabaseUnreachable,
@@ -41,8 +41,10 @@ _CONNECT_TIMEOUT: Final = 10
 async def execute(conn: AsyncConnection[Any], call: Call[T]) -> T:
     """Run one call on a connection, whatever its settings for rows, cursors and JSON."""
     cursor = psycopg.AsyncCursor(conn, row_factory=tuple_row)
-    await cursor.execute(call.sql, call.arguments)
-    return call.read(await cursor.fetchall() if cursor.description else [])
+    with heed_cancellation():
+        await cursor.execute(call.sql, call.arguments)
+        rows = await cursor.fetchall() if cursor.description else []
+    return call.read(rows)
 
 
 class Database(ABC):
@@ -66,7 +68,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with translate_errors():
+        with translate_errors(), heed_cancellation():
             async with self.connection() as conn:
                 return await execute(conn, call)
 
@@ -76,7 +78,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with translate_errors():
+        with translate_errors(), heed_cancellation():
             async with self.connection() as conn, conn.transaction():
                 return [await execute(conn, call) for call in calls]
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-__all__ = ["Bell", "Flag", "Semaphore", "Worker", "join", "resolve", "sleep", "spawn"]
+__all__ = [
+    "Bell",
+    "Flag",
+    "Semaphore",
+    "Worker",
+    "heed_cancellation",
+    "join",
+    "resolve",
+    "sleep",
+    "spawn",
+]
 
 T = TypeVar("T")
 
@@ -67,6 +78,20 @@ class Bell:
 
     def close(self) -> None:
         """Free what it holds."""
+
+
+@contextmanager
+def heed_cancellation() -> Generator[None, None, None]:
+    """Raise a cancellation that came in the block but was lost there.
+
+    On Python 3.11 `asyncio.wait_for`, which releases of psycopg wait with, loses one that comes
+    together with the data.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def spawn(function: Callable[[], Coroutine[Any, Any, None]], name: str) -> Worker:

@@ -6,18 +6,31 @@ import selectors
 import socket as sockets
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Bell", "Flag", "Semaphore", "Worker", "join", "resolve", "sleep", "spawn"]
+__all__ = [
+    "Bell",
+    "Flag",
+    "Semaphore",
+    "Worker",
+    "heed_cancellation",
+    "join",
+    "resolve",
+    "sleep",
+    "spawn",
+]
 
 T = TypeVar("T")
 
 Semaphore = threading.Semaphore
 Worker = threading.Thread
 sleep = time.sleep
+# Threads are not cancelled.
+heed_cancellation = nullcontext
 
 
 class Flag:

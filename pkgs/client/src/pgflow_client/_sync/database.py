@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 
 from pgflow_client._functions.runs import listen_to_runs
 from pgflow_client._readable import has_data
-from pgflow_client._runtime.threads import Semaphore, resolve
+from pgflow_client._runtime.threads import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
     ClientClosed,
     DatabaseUnreachable,
@@ -43,8 +43,10 @@ _CONNECT_TIMEOUT: Final = 10
 def execute(conn: Connection[Any], call: Call[T]) -> T:
     """Run one call on a connection, whatever its settings for rows, cursors and JSON."""
     cursor = psycopg.Cursor(conn, row_factory=tuple_row)
-    cursor.execute(call.sql, call.arguments)
-    return call.read(cursor.fetchall() if cursor.description else [])
+    with heed_cancellation():
+        cursor.execute(call.sql, call.arguments)
+        rows = cursor.fetchall() if cursor.description else []
+    return call.read(rows)
 
 
 class Database(ABC):
@@ -68,7 +70,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with translate_errors():
+        with translate_errors(), heed_cancellation():
             with self.connection() as conn:
                 return execute(conn, call)
 
@@ -78,7 +80,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with translate_errors():
+        with translate_errors(), heed_cancellation():
             with self.connection() as conn, conn.transaction():
                 return [execute(conn, call) for call in calls]
 
