@@ -51,7 +51,7 @@ class RunFailed(RunNotCompleted):
     ) -> None:
         super().__init__(run_id, flow_slug, step_slug, message)
         self.step_slug = step_slug
-        self.message = message or "no reason was recorded"
+        self.message: str = message or "no reason was recorded"
 
     def __str__(self) -> str:
         where = f" at step {self.step_slug!r}" if self.step_slug else ""
