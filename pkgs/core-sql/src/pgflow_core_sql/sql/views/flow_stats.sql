@@ -26,3 +26,11 @@ cross join lateral (
 
 comment on view pgflow.flow_stats is
 'How flows have fared in the last 24 hours: runs by status, and how long completed ones took.';
+
+comment on column pgflow.flow_stats.flow_slug is 'The flow.';
+comment on column pgflow.flow_stats.started_runs is 'Runs of the last 24 hours that are under way.';
+comment on column pgflow.flow_stats.completed_runs is 'Those that completed.';
+comment on column pgflow.flow_stats.failed_runs is 'Those that failed.';
+comment on column pgflow.flow_stats.cancelled_runs is 'Those that were cancelled.';
+comment on column pgflow.flow_stats.p50_duration is 'Median duration of completed ones.';
+comment on column pgflow.flow_stats.p95_duration is '95th percentile of their duration.';

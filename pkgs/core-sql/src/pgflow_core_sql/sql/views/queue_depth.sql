@@ -8,7 +8,9 @@ select
   held.tasks as started_tasks
 from pgflow.flows as flow
 cross join lateral (
-  select count(*) as tasks, min(task.queued_at) as oldest
+  select
+    count(*) as tasks,
+    min(task.queued_at) as oldest
   from pgflow.step_tasks as task
   where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at < 'infinity'
 ) as ready
@@ -27,3 +29,9 @@ cross join lateral (
 
 comment on view pgflow.queue_depth is
 'What waits and what is under way, by flow. Reads the indexes of live tasks only, not the history.';
+
+comment on column pgflow.queue_depth.flow_slug is 'The flow.';
+comment on column pgflow.queue_depth.ready_tasks is 'Tasks that a worker may claim now.';
+comment on column pgflow.queue_depth.oldest_ready is 'How long the oldest of them has been there.';
+comment on column pgflow.queue_depth.delayed_tasks is 'Tasks that wait for their time.';
+comment on column pgflow.queue_depth.started_tasks is 'Tasks that workers hold.';

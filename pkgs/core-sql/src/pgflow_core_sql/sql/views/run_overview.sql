@@ -25,4 +25,19 @@ cross join lateral (
 ) as steps;
 
 comment on view pgflow.run_overview is
-'Runs as people look at them: how far, how long, and what went wrong. Order by run_id desc for the newest.';
+'Runs as people look at them: how far, how long, and what went wrong. Order by run_id desc for '
+'the newest.';
+
+comment on column pgflow.run_overview.run_id is 'The run.';
+
+comment on column pgflow.run_overview.flow_slug is 'Its flow.';
+comment on column pgflow.run_overview.status is 'started, completed, failed or cancelled.';
+comment on column pgflow.run_overview.priority is 'Its priority.';
+comment on column pgflow.run_overview.started_at is 'When it was started.';
+comment on column pgflow.run_overview.ended_at is 'When it ended; NULL while it is under way.';
+comment on column pgflow.run_overview.duration is 'How long it took, or has taken so far.';
+comment on column pgflow.run_overview.total_steps is 'Number of its steps.';
+comment on column pgflow.run_overview.done_steps is 'How many are completed or skipped.';
+comment on column pgflow.run_overview.running_steps is 'Steps that have started and not ended.';
+comment on column pgflow.run_overview.failed_step_slug is 'The step that failed it.';
+comment on column pgflow.run_overview.error_message is 'Why it failed or was cancelled.';

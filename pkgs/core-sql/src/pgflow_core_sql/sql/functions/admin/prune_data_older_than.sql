@@ -1,8 +1,8 @@
 -- Delete runs that ended longer ago than a span, with their history, a bounded number at a time.
 --
--- Also workers that were last alive, and keys that expired, longer ago than that. Definitions and runs
--- that are under way stay, whatever their age. Safe beside running workers: rows that others hold are
--- passed over.
+-- Also workers that were last alive, and keys that expired, longer ago than that. Definitions and
+-- runs that are under way stay, whatever their age. Safe beside running workers: rows that others
+-- hold are passed over.
 --
 -- Parameters:
 --   retention: how long runs are kept after their end; not negative.

@@ -16,7 +16,10 @@ begin
   update pgflow.steps as dep
   set is_leaf = false,
     feeds_map = dep.feeds_map
-      or (dep.step_type = 'single' and dep.step_slug is not distinct from _mark_ancestors.step.map_over)
+      or (
+        dep.step_type = 'single'
+        and dep.step_slug is not distinct from _mark_ancestors.step.map_over
+      )
   where dep.flow_slug = _mark_ancestors.step.flow_slug
     and dep.step_slug = any (_mark_ancestors.dep_slugs);
   if _mark_ancestors.step.when_unmet = 'fail'

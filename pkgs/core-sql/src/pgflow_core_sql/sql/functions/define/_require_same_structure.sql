@@ -23,7 +23,8 @@ begin
   from pgflow.deps as dep
   where dep.flow_slug = _require_same_structure.saved.flow_slug
     and dep.step_slug = _require_same_structure.saved.step_slug;
-  select array_agg(dep.slug || ' ' || dep.orders_only order by dep.slug collate "C") into v_wanted_deps
+  select array_agg(dep.slug || ' ' || dep.orders_only order by dep.slug collate "C")
+  into v_wanted_deps
   from (
     select unnest(_require_same_structure.deps_slugs) as slug, false as orders_only
     union all

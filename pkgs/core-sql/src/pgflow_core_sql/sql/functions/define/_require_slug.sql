@@ -16,7 +16,9 @@ begin
   if not pgflow.is_valid_slug(_require_slug.slug) then
     raise exception using
       errcode = 'PF004',
-      message = format('%L is not a valid %s slug', left(_require_slug.slug, 200), _require_slug.kind),
+      message = format(
+        '%L is not a valid %s slug', left(_require_slug.slug, 200), _require_slug.kind
+      ),
       detail = format('%s_slug=%s', _require_slug.kind, left(_require_slug.slug, 200)),
       hint = 'a slug has 1 to 128 letters, digits and underscores, starts with no digit, '
         'and is not the word run';

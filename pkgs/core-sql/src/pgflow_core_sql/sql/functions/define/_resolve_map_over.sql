@@ -3,15 +3,14 @@
 -- Parameters:
 --   flow_slug, step_slug: the step, for messages.
 --   step_type: 'single' or 'map'.
---   deps_slugs, after_slugs: what the step waits for.
+--   deps_slugs: the dependencies whose outputs it receives.
 --   map_over: what the caller gave, or NULL.
 -- Returns: NULL for a single step; a dependency's slug or 'run' for a map.
 -- Errors: PF005 they contradict.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._resolve_map_over(
-  flow_slug text, step_slug text, step_type text, deps_slugs text [], after_slugs text [],
-  map_over text
+  flow_slug text, step_slug text, step_type text, deps_slugs text [], map_over text
 )
 returns text
 language plpgsql
@@ -23,7 +22,8 @@ declare
 begin
   v_wrong := case
     when _resolve_map_over.step_type is null
-      or _resolve_map_over.step_type not in ('single', 'map') then 'step_type has to be single or map'
+      or _resolve_map_over.step_type not in ('single', 'map')
+      then 'step_type has to be single or map'
     when _resolve_map_over.step_type = 'single' and _resolve_map_over.map_over is not null
       then 'only a map has map_over'
     when _resolve_map_over.step_type = 'map' and _resolve_map_over.map_over is null

@@ -1,7 +1,8 @@
 -- Write a checked step and its edges, or its options where the step exists with the same structure.
 --
 -- Parameters:
---   step: the row as it should be; step_index and the flags of its place in the flow are found here.
+--   step: the row as it should be; step_index and the flags of its place in the flow are found
+--     here.
 --   deps_slugs: dependencies whose outputs it receives.
 --   after_slugs: dependencies that only order.
 -- Returns: the row of the step.

@@ -68,7 +68,7 @@ begin
   v_step.when_unmet := add_step.when_unmet;
   v_step.when_exhausted := add_step.when_exhausted;
   v_step.map_over := pgflow._resolve_map_over(
-    add_step.flow_slug, add_step.step_slug, add_step.step_type, v_deps, v_after, add_step.map_over
+    add_step.flow_slug, add_step.step_slug, add_step.step_type, v_deps, add_step.map_over
   );
   v_step.takes_flow_input := coalesce(add_step.takes_flow_input, false)
     or (add_step.step_type = 'single' and v_step.deps_count = 0);

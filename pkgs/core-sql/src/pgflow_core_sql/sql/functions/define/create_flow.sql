@@ -61,4 +61,5 @@ exception when check_violation then
 end
 $$;
 
-comment on function pgflow.create_flow is 'Define a flow, or give an existing one its options anew.';
+comment on function pgflow.create_flow is
+'Define a flow, or give an existing one its options anew.';

@@ -20,7 +20,7 @@ security definer
 set search_path to ''
 as $$
 declare
-  v_differences text[] := '{}';
+  v_differences text[] := array[]::text[];
   v_status text := 'compiled';
 begin
   perform pgflow._require_slug('flow', ensure_flow_compiled.flow_slug);
@@ -31,7 +31,9 @@ begin
       detail = format('flow_slug=%s', ensure_flow_compiled.flow_slug),
       hint = 'a shape is {"steps": [...]}';
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('pgflow compile ' || ensure_flow_compiled.flow_slug, 0));
+  perform pg_advisory_xact_lock(
+    hashtextextended('pgflow compile ' || ensure_flow_compiled.flow_slug, 0)
+  );
   if exists (
     select from pgflow.flows as flow where flow.flow_slug = ensure_flow_compiled.flow_slug
   ) then

@@ -1,7 +1,8 @@
 -- Broadcast the events that the transaction has noted, through realtime.send, each once.
 --
--- The order is: run started, steps completed, failed, skipped, completed without tasks, started, run
--- ended. Without noted events, which is without the triggers of setup_realtime, nothing is done.
+-- The order is: run started, steps completed, failed, skipped, completed without tasks, started,
+-- run ended. Without noted events, which is without the triggers of setup_realtime, nothing is
+-- done.
 --
 -- Returns: nothing.
 -- Locks: none.
@@ -13,7 +14,7 @@ language plpgsql
 set search_path to ''
 as $$
 declare
-  v_events jsonb := nullif(current_setting('pgflow.events', true), '');
+  v_events jsonb := nullif(current_setting('pgflow.events', true), '')::jsonb;
   v_event record;
 begin
   if v_events is null then
@@ -40,7 +41,8 @@ begin
     ) as event
     order by event.run_id, event.rank, event.ordinality
   loop
-    execute 'select realtime.send($1, $2, $3, $4)'
+    -- By name at run time: most databases have no such function.
+    execute format('select %I.%I($1, $2, $3, $4)', 'realtime', 'send')
     using v_event.payload, v_event.name, 'pgflow:run:' || v_event.run_id,
       coalesce(current_setting('pgflow.realtime_private', true), 'on') <> 'off';
   end loop;

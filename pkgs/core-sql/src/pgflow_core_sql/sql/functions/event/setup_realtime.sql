@@ -1,8 +1,8 @@
--- Broadcast changes of runs and steps where realtime.send exists (Supabase); stop where it does not.
+-- Broadcast changes of runs and steps where realtime.send exists, and stop where it does not.
 --
--- Each migrate calls it. Without the triggers that it makes, broadcasting costs nothing. Topics are
--- pgflow:run:<run_id>; they are private unless the setting pgflow.realtime_private is off, because
--- whoever reads a public topic reads inputs and outputs.
+-- Supabase has it. Each migrate calls this; without the triggers that it makes, broadcasting costs
+-- nothing. Topics are pgflow:run:<run_id>. They are private unless the setting
+-- pgflow.realtime_private is off, because whoever reads a public topic reads inputs and outputs.
 --
 -- Returns: whether changes are broadcast.
 -- Locks: runs and step_states, against writers, while triggers are made or dropped.
@@ -44,4 +44,4 @@ end
 $$;
 
 comment on function pgflow.setup_realtime is
-'Broadcast changes of runs and steps where realtime.send exists (Supabase); stop where it does not.';
+'Broadcast changes of runs and steps where realtime.send exists, and stop where it does not.';

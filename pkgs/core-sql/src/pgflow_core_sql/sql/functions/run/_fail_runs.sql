@@ -25,7 +25,9 @@ begin
     returning run.run_id, run.failed_step_slug, run.error_message
   )
   update pgflow.step_states as state
-  set status = case when state.step_slug = failed.failed_step_slug then 'failed' else 'cancelled' end,
+  set status = case
+      when state.step_slug = failed.failed_step_slug then 'failed' else 'cancelled'
+    end,
     failed_at = case when state.step_slug = failed.failed_step_slug then now() end,
     cancelled_at = case when state.step_slug <> failed.failed_step_slug then now() end,
     error_message = case

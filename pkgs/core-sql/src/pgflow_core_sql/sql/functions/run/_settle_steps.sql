@@ -1,6 +1,7 @@
 -- Decide steps that are ready but have a condition or no tasks, and what follows from it.
 --
--- One fixpoint over conditions, skips and completions without tasks, until nothing is left to decide.
+-- One fixpoint over conditions, skips and completions without tasks, until nothing is left to
+-- decide.
 --
 -- Parameters:
 --   run_ids, step_slugs: the steps, as parallel arrays; NULL is none.
@@ -20,7 +21,7 @@ declare
   v_step_slugs text[] := _settle_steps.step_slugs;
   v_decided record;
   v_children record;
-  v_done uuid[] := '{}';
+  v_done uuid[] := array[]::uuid[];
 begin
   while cardinality(v_run_ids) > 0 loop
     select decided.* into v_decided

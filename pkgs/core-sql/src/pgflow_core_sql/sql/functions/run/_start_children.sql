@@ -1,4 +1,4 @@
--- Count completed or skipped steps off the steps that wait for them, and start those that are ready.
+-- Count ended steps off the steps that wait for them, and start those that are ready.
 --
 -- Parameters:
 --   run_ids, step_slugs: the completed or skipped steps, as parallel arrays without duplicates.
@@ -74,4 +74,4 @@ end
 $$;
 
 comment on function pgflow._start_children is
-'Count completed or skipped steps off the steps that wait for them, and start those that are ready.';
+'Count ended steps off the steps that wait for them, and start those that are ready.';

@@ -1,7 +1,7 @@
 -- Repeat a step of a run and all that depends on it; other steps keep their outputs.
 --
--- Steps that failed or were cancelled elsewhere in the run start afresh too, so that the run can end.
--- Work that is under way on a repeated step is cancelled. What was tried before stays in
+-- Steps that failed or were cancelled elsewhere in the run start afresh too, so that the run can
+-- end. Work that is under way on a repeated step is cancelled. What was tried before stays in
 -- task_attempts.
 --
 -- Parameters:

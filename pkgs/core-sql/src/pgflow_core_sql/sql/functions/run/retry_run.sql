@@ -1,8 +1,8 @@
 -- Go on with a run that failed or was cancelled.
 --
--- Completed steps keep their outputs, and so do completed elements of a map. Steps that failed, were
--- skipped after a failure or were cancelled start afresh with all their attempts. What was tried
--- before stays in task_attempts.
+-- Completed steps keep their outputs, and so do completed elements of a map. Steps that failed,
+-- were skipped after a failure or were cancelled start afresh with all their attempts. What was
+-- tried before stays in task_attempts.
 --
 -- Parameters:
 --   run_id: the run.

@@ -5,8 +5,8 @@
 --   input: the flow input; an array where the flow has a map over it.
 --   run_id: id of the run; NULL makes one.
 --   priority: runs with a higher priority have their tasks claimed first.
---   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was started
---     with it before, that run is returned and nothing is started. NULL is none.
+--   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was
+--     started with it before, that run is returned and nothing is started. NULL is none.
 --   key_lifetime: how long the key stands for this run; NULL is as long as the run is kept.
 -- Returns: the row of the run.
 -- Errors: PF001 no such flow. PF006 the input is NULL, or no array where a map needs one.

@@ -35,7 +35,8 @@ begin
     from generate_series(1, cardinality(start_flows.inputs));
   end if;
   perform pgflow._insert_runs(
-    start_flows.flow_slug, start_flows.inputs, v_run_ids, coalesce(start_flows.priority, 0::smallint)
+    start_flows.flow_slug, start_flows.inputs, v_run_ids,
+    coalesce(start_flows.priority, 0::smallint)
   );
   select ready.* into v_ready
   from pgflow._insert_step_states(start_flows.flow_slug, start_flows.inputs, v_run_ids) as ready;

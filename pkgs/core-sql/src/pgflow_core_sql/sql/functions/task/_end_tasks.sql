@@ -18,7 +18,8 @@ begin
   set status = _end_tasks.status,
     cancelled_at = case when _end_tasks.status = 'cancelled' then now() end,
     skipped_at = case when _end_tasks.status = 'skipped' then now() end
-  from unnest(_end_tasks.run_ids, coalesce(_end_tasks.step_slugs, '{}')) as ended (run_id, step_slug)
+  from unnest(_end_tasks.run_ids, coalesce(_end_tasks.step_slugs, '{}'))
+    as ended (run_id, step_slug)
   where task.run_id = ended.run_id and task.status in ('queued', 'started')
     and (_end_tasks.step_slugs is null or task.step_slug = ended.step_slug);
 end

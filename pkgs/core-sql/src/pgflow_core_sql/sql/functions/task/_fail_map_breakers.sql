@@ -22,8 +22,10 @@ begin
   with broken as (
     update pgflow.step_tasks as task
     set status = 'failed', failed_at = now(), output = report.output,
-      error_message = format('step %s returned %s, but a map runs over its output and needs an array',
-        step.step_slug, coalesce(jsonb_typeof(report.output), 'nothing'))
+      error_message = format(
+        'step %s returned %s, but a map runs over its output and needs an array',
+        step.step_slug, coalesce(jsonb_typeof(report.output), 'nothing')
+      )
     from unnest(
       _fail_map_breakers.run_ids, _fail_map_breakers.step_slugs, _fail_map_breakers.task_indexes,
       _fail_map_breakers.outputs, _fail_map_breakers.attempts

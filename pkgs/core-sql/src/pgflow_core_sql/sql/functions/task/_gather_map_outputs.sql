@@ -1,7 +1,8 @@
 -- Store the outputs of completed maps: the array of their tasks' outputs, in order.
 --
 -- Parameters:
---   run_ids, step_slugs: completed steps, as parallel arrays; single ones among them are left alone.
+--   run_ids, step_slugs: completed steps, as parallel arrays; single ones among them are left
+--     alone.
 -- Returns: nothing.
 -- Locks: the caller holds the runs and the step_states.
 -- Writes: step_states. A statement of its own, because only a snapshot taken after the last counter

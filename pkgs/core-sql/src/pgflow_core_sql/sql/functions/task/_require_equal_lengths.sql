@@ -16,7 +16,8 @@ begin
   if lengths[1] is null or lengths[1] <> all (lengths) is not false then
     raise exception using
       errcode = 'PF008',
-      message = format('parallel arrays differ in length: %s', lengths),
+      message = 'parallel arrays differ in length',
+      detail = format('lengths=%s', array_to_string(lengths, ',', 'null')),
       hint = 'give one element of each array for each task';
   end if;
 end

@@ -14,7 +14,8 @@ set search_path to ''
 as $$
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, input, order_at, available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, input,
+    order_at, available_at
   )
   select
     run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority,

@@ -17,7 +17,8 @@ declare
   v_singles int;
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, order_at, available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, order_at,
+    available_at
   )
   select
     run.run_id, step.step_slug, 0, run.flow_slug, run.priority,

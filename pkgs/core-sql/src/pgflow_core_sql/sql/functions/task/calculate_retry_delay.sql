@@ -20,7 +20,8 @@ begin atomic
   -- 2^60 seconds are beyond any cap; a larger power would only cost digits.
   select (
     least(
-      calculate_retry_delay.base_delay * 2::numeric ^ least(calculate_retry_delay.attempts_count, 60),
+      calculate_retry_delay.base_delay
+        * 2::numeric ^ least(calculate_retry_delay.attempts_count, 60),
       calculate_retry_delay.max_delay
     )::double precision * (1 - calculate_retry_delay.jitter * random())
   )::int;

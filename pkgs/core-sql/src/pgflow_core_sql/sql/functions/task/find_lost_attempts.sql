@@ -1,4 +1,6 @@
--- Find attempts that a worker is at but that count no longer: cancelled, skipped, or taken from it.
+-- Find attempts that a worker is at but that count no longer.
+--
+-- They were cancelled, skipped, or taken from it.
 --
 -- Parameters:
 --   run_ids, step_slugs, task_indexes, attempts: the attempts, as parallel arrays.

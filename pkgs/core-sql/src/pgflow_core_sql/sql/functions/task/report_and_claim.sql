@@ -45,7 +45,7 @@ set jit to off
 as $$
 declare
   v_run_ids uuid[] := report_and_claim.completed_run_ids || report_and_claim.failed_run_ids;
-  v_failures pgflow.failure_report[] := '{}';
+  v_failures pgflow.failure_report[] := array[]::pgflow.failure_report[];
   v_strength text;
 begin
   if cardinality(report_and_claim.failed_run_ids) > 0 then

@@ -1,6 +1,7 @@
 -- Hand back what a worker holds without knowing it: tasks of a claim whose answer never came.
 --
--- A worker calls this after a connection broke in mid-call, while no other call of its is under way.
+-- A worker calls this after a connection broke in mid-call, while no other call of its is under
+-- way.
 --
 -- Parameters:
 --   worker_id: the worker.

@@ -1,7 +1,7 @@
 -- Take tasks from workers that are lost, and from attempts that have long outlived their timeout.
 --
--- A worker is lost when it has stopped, or has not beaten for its lease. An attempt has outlived its
--- timeout 30 seconds after it; workers end it themselves long before. The attempt that is taken
+-- A worker is lost when it has stopped, or has not beaten for its lease. An attempt has outlived
+-- its timeout 30 seconds after it; workers end it themselves long before. The attempt that is taken
 -- counts as failed: the task is queued again at once, or ends as any that is exhausted.
 --
 -- Parameters:

@@ -1,0 +1,259 @@
+-- What happens: runs, the states of their steps, and their tasks, which are the queue.
+--
+-- Hot tables carry no foreign keys: only functions of this schema write to them, and a check for
+-- each row would cost as much as the row.
+
+create table pgflow.runs (
+  run_id uuid primary key,
+  flow_slug text collate "C" not null references pgflow.flows (flow_slug),
+  status text not null default 'started',
+  input jsonb not null,
+  output jsonb,
+  remaining_steps int not null,
+  priority smallint not null default 0,
+  first_attempt int not null default 0,
+  error_message text,
+  failed_step_slug text collate "C",
+  started_at timestamptz not null default now(),
+  completed_at timestamptz,
+  failed_at timestamptz,
+  cancelled_at timestamptz,
+  constraint status_is_known check (status in ('started', 'completed', 'failed', 'cancelled')),
+  constraint remaining_steps_is_not_negative check (remaining_steps >= 0),
+  constraint ends_once check (num_nonnulls(completed_at, failed_at, cancelled_at) <= 1),
+  constraint output_only_when_completed check (output is null or status = 'completed')
+) with (
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1
+);
+
+-- Serves: lists of a flow's runs, newest first (run ids are UUIDv7, ordered by time).
+create index runs_of_flow_idx on pgflow.runs (flow_slug, run_id);
+
+comment on table pgflow.runs is 'One row an execution of a flow.';
+comment on column pgflow.runs.run_id is 'Id of the run, a UUIDv7 unless the starter gave one.';
+comment on column pgflow.runs.flow_slug is 'The flow that is run.';
+comment on column pgflow.runs.status is
+'started, then exactly one of completed, failed, cancelled.';
+comment on column pgflow.runs.input is 'The flow input.';
+comment on column pgflow.runs.output is
+'{leaf step: output} over the completed leaf steps, once the run is completed.';
+comment on column pgflow.runs.remaining_steps is
+'Number of steps that are neither completed nor skipped.';
+comment on column pgflow.runs.priority is
+'Tasks of a run with a higher priority are claimed first.';
+comment on column pgflow.runs.first_attempt is
+'attempts_count that new tasks begin with: above all that were given out before steps were '
+'repeated.';
+comment on column pgflow.runs.error_message is 'Why the run failed, or was cancelled.';
+comment on column pgflow.runs.failed_step_slug is 'The step that failed the run.';
+comment on column pgflow.runs.started_at is 'When the run was started.';
+comment on column pgflow.runs.completed_at is 'When the run completed.';
+comment on column pgflow.runs.failed_at is 'When the run failed.';
+comment on column pgflow.runs.cancelled_at is 'When the run was cancelled.';
+
+-- Serves: prune_data_older_than. A summary of pages, which costs a running system next to nothing.
+create index runs_started_idx on pgflow.runs using brin (started_at) with (autosummarize = on);
+
+create table pgflow.run_keys (
+  flow_slug text collate "C" not null,
+  idempotency_key text collate "C" not null,
+  run_id uuid not null,
+  expires_at timestamptz not null default 'infinity',
+  primary key (flow_slug, idempotency_key),
+  constraint key_is_not_too_long check (length(idempotency_key) between 1 and 500)
+);
+
+-- Serves: deleting the keys of a run with it.
+create index run_keys_of_run_idx on pgflow.run_keys (run_id);
+
+comment on table pgflow.run_keys is 'One row an idempotency key that a run was started with.';
+comment on column pgflow.run_keys.flow_slug is 'The flow that was started.';
+comment on column pgflow.run_keys.idempotency_key is 'The caller''s key, unique in the flow.';
+comment on column pgflow.run_keys.run_id is 'The run that it stands for.';
+comment on column pgflow.run_keys.expires_at is
+'When the key may start another run; infinity is as long as the run is kept.';
+
+create table pgflow.step_states (
+  run_id uuid not null,
+  step_slug text collate "C" not null,
+  flow_slug text collate "C" not null,
+  status text not null default 'created',
+  remaining_tasks int,
+  initial_tasks int,
+  remaining_deps int not null,
+  output jsonb,
+  error_message text,
+  skip_reason text,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  completed_at timestamptz,
+  failed_at timestamptz,
+  skipped_at timestamptz,
+  cancelled_at timestamptz,
+  primary key (run_id, step_slug),
+  constraint status_is_known check (
+    status in ('created', 'started', 'completed', 'failed', 'skipped', 'cancelled')
+  ),
+  constraint remaining_tasks_is_not_negative check (remaining_tasks >= 0),
+  constraint initial_tasks_is_not_negative check (initial_tasks >= 0),
+  constraint remaining_deps_is_not_negative check (remaining_deps >= 0),
+  constraint completed_without_tasks_left check (status <> 'completed' or remaining_tasks = 0),
+  constraint no_tasks_before_start check (
+    status not in ('created', 'skipped') or remaining_tasks is null
+  ),
+  constraint started_with_known_tasks check (status <> 'started' or initial_tasks is not null),
+  constraint output_only_when_completed check (output is null or status = 'completed'),
+  constraint skipped_for_a_reason check ((status = 'skipped') = (skip_reason is not null)),
+  constraint ends_once check (
+    num_nonnulls(completed_at, failed_at, skipped_at, cancelled_at) <= 1
+  )
+) with (
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1
+);
+
+comment on table pgflow.step_states is
+'One row a step of a run: where it stands and what came out.';
+comment on column pgflow.step_states.run_id is 'The run.';
+comment on column pgflow.step_states.step_slug is 'The step.';
+comment on column pgflow.step_states.flow_slug is 'The flow of the run.';
+comment on column pgflow.step_states.status is
+'created, started, then one of completed, failed, skipped, cancelled.';
+comment on column pgflow.step_states.remaining_tasks is
+'Number of tasks that are not completed; NULL until the step starts.';
+comment on column pgflow.step_states.initial_tasks is
+'Number of tasks of the step; NULL while a map waits for its array.';
+comment on column pgflow.step_states.remaining_deps is
+'Number of dependencies that are neither completed nor skipped.';
+comment on column pgflow.step_states.output is
+'Output of the step; of a map, the array of its tasks'' outputs in order.';
+comment on column pgflow.step_states.error_message is
+'Why the step failed or was skipped after a failure.';
+comment on column pgflow.step_states.skip_reason is
+'condition_unmet, handler_failed or dependency_skipped.';
+comment on column pgflow.step_states.created_at is 'When the run was started.';
+comment on column pgflow.step_states.started_at is 'When the step''s tasks came into being.';
+comment on column pgflow.step_states.completed_at is 'When the last task completed.';
+comment on column pgflow.step_states.failed_at is 'When the step failed.';
+comment on column pgflow.step_states.skipped_at is 'When the step was skipped.';
+comment on column pgflow.step_states.cancelled_at is
+'When the step was cancelled, with its run or because its run failed.';
+
+create table pgflow.step_tasks (
+  run_id uuid not null,
+  step_slug text collate "C" not null,
+  task_index int not null,
+  flow_slug text collate "C" not null,
+  status text not null default 'queued',
+  priority smallint not null default 0,
+  attempts_count int not null default 0,
+  released_count int not null default 0,
+  requeued_count int not null default 0,
+  input jsonb,
+  output jsonb,
+  error_message text,
+  last_worker_id uuid,
+  order_at timestamptz not null default now(),
+  available_at timestamptz not null default now(),
+  queued_at timestamptz not null default now(),
+  started_at timestamptz,
+  completed_at timestamptz,
+  failed_at timestamptz,
+  skipped_at timestamptz,
+  cancelled_at timestamptz,
+  last_requeued_at timestamptz,
+  primary key (run_id, step_slug, task_index),
+  constraint status_is_known check (
+    status in ('queued', 'started', 'completed', 'failed', 'skipped', 'cancelled')
+  ),
+  constraint attempts_count_is_not_negative check (attempts_count >= 0),
+  constraint output_only_when_ended check (output is null or status in ('completed', 'failed')),
+  constraint ends_once check (
+    num_nonnulls(completed_at, failed_at, skipped_at, cancelled_at) <= 1
+  )
+) with (
+  fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0.1
+);
+
+-- Serves: claim_tasks, in the very order in which it claims. Delayed tasks are not in it.
+create index step_tasks_claim_idx on pgflow.step_tasks (flow_slug, priority desc, order_at)
+where status = 'queued' and order_at < 'infinity';
+
+-- Serves: claim_tasks, to find delayed tasks that have come due; wait_for_tasks, for the next one.
+create index step_tasks_delayed_idx on pgflow.step_tasks (flow_slug, available_at)
+where status = 'queued' and order_at = 'infinity';
+
+-- Serves: requeue_stalled_tasks, to find what a lost worker held.
+-- The worker is part of the predicate only so that no report, which asks for started tasks by
+-- their key, can be planned as a scan of this index.
+create index step_tasks_held_idx on pgflow.step_tasks (last_worker_id)
+where status = 'started' and last_worker_id is not null;
+
+comment on table pgflow.step_tasks is
+'One row a task: the unit that workers claim. This table is the queue.';
+comment on column pgflow.step_tasks.run_id is 'The run.';
+comment on column pgflow.step_tasks.step_slug is 'The step.';
+comment on column pgflow.step_tasks.task_index is
+'0 for a single step; the element''s place in the array for a map.';
+comment on column pgflow.step_tasks.flow_slug is 'The flow of the run.';
+comment on column pgflow.step_tasks.status is
+'queued, started, then one of completed, failed, skipped, cancelled; a retry goes back to '
+'queued.';
+comment on column pgflow.step_tasks.priority is 'The run''s priority.';
+comment on column pgflow.step_tasks.attempts_count is
+'Number of times the task was claimed. It never falls, so it also fences stale reports.';
+comment on column pgflow.step_tasks.released_count is
+'Number of claims that do not count against max_attempts: handed back, or made before the task '
+'was given all its attempts again.';
+comment on column pgflow.step_tasks.requeued_count is
+'Number of times the task was taken from a lost worker.';
+comment on column pgflow.step_tasks.input is
+'A map''s element where no other row holds it; NULL otherwise.';
+comment on column pgflow.step_tasks.output is 'What the handler returned.';
+comment on column pgflow.step_tasks.error_message is 'Error of the latest failed attempt.';
+comment on column pgflow.step_tasks.last_worker_id is 'The worker of the latest attempt.';
+comment on column pgflow.step_tasks.order_at is
+'Place in the queue; infinity while the task is delayed. A map''s elements are spread over time '
+'so that other runs get their turn.';
+comment on column pgflow.step_tasks.available_at is
+'When the task may be claimed, at the earliest.';
+comment on column pgflow.step_tasks.queued_at is 'When the task came into being.';
+comment on column pgflow.step_tasks.started_at is 'When the latest attempt was claimed.';
+comment on column pgflow.step_tasks.completed_at is 'When the task completed.';
+comment on column pgflow.step_tasks.failed_at is 'When the task failed for good.';
+comment on column pgflow.step_tasks.skipped_at is
+'When the task ended because its step was skipped.';
+comment on column pgflow.step_tasks.cancelled_at is 'When the task ended because its run did.';
+comment on column pgflow.step_tasks.last_requeued_at is
+'When the task was last taken from a lost worker.';
+
+create table pgflow.task_attempts (
+  run_id uuid not null,
+  step_slug text collate "C" not null,
+  task_index int not null,
+  attempt int not null,
+  worker_id uuid,
+  started_at timestamptz,
+  failed_at timestamptz not null default now(),
+  retry_at timestamptz,
+  error_message text not null,
+  error_type text,
+  traceback text,
+  primary key (run_id, step_slug, task_index, attempt)
+);
+
+comment on table pgflow.task_attempts is
+'One row a failed attempt of a task. Attempts that succeed leave none.';
+comment on column pgflow.task_attempts.run_id is 'The run.';
+comment on column pgflow.task_attempts.step_slug is 'The step.';
+comment on column pgflow.task_attempts.task_index is 'The task.';
+comment on column pgflow.task_attempts.attempt is 'attempts_count of the attempt that failed.';
+comment on column pgflow.task_attempts.worker_id is 'The worker that had claimed it.';
+comment on column pgflow.task_attempts.started_at is 'When the attempt was claimed.';
+comment on column pgflow.task_attempts.failed_at is 'When the failure was recorded.';
+comment on column pgflow.task_attempts.retry_at is
+'When the next attempt may start; NULL when there is none.';
+comment on column pgflow.task_attempts.error_message is 'What went wrong.';
+comment on column pgflow.task_attempts.error_type is
+'Name of the exception''s class, where the worker gave it.';
+comment on column pgflow.task_attempts.traceback is 'Traceback text, where the worker gave it.';
