@@ -25,7 +25,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 # The interpreter that runs nox is sure to be there, so it is the one that runs the slow tests too.
 FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
-TYPE_TESTS = "pkgs/dsl/tests/types"
+TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types"]
 
 # The first PostgreSQL found is the one that every test run uses anyway.
 LIST_OTHER_SERVERS = """
@@ -93,7 +93,7 @@ def types(session: nox.Session) -> None:
     session.run("pyright", f"--pythonpath={session.virtualenv.bin}/python", env=quiet)
     for module in MODULES:
         session.run("pyright", "--ignoreexternal", "--verifytypes", module, env=quiet, silent=True)
-    session.run("pytest", TYPE_TESTS, *session.posargs, env=quiet)
+    session.run("pytest", *TYPE_TESTS, *session.posargs, env=quiet)
 
 
 @nox.session
@@ -116,7 +116,8 @@ def tests(session: nox.Session) -> None:
     """All tests on the interpreter that runs nox; on the others, all but the slow ones."""
     sync(session, "test")
     marks = [] if session.python == FULL_SUITE_PYTHON else ["-m", "not slow"]
-    session.run("pytest", f"--ignore={TYPE_TESTS}", *marks, *session.posargs)
+    without_types = [f"--ignore={folder}" for folder in TYPE_TESTS]
+    session.run("pytest", *without_types, *marks, *session.posargs)
 
 
 @nox.session

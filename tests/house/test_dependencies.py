@@ -14,7 +14,7 @@ from tests.house.workspace import PACKAGES, Package, name_of
 # command, which may import every package, also what those packages bring.
 ALLOWED = {
     "pgflow-core-sql": {"psycopg"},
-    "pgflow-dsl": {"pydantic"},
+    "pgflow-dsl": {"pydantic", "typing-extensions"},
     "pgflow-client": {"pgflow-dsl", "psycopg"},
     "pgflow-worker": {"pgflow-dsl", "pgflow-client"},
     "pgflow-cli": {

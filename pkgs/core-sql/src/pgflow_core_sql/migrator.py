@@ -1,9 +1,10 @@
 """Bringing a database's pgflow schema to the version of this package."""
 
 from dataclasses import dataclass
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from pgflow_core_sql import sqlfiles
 from pgflow_core_sql.errors import MigrationChanged, MigrationFailed, SchemaTooNew
@@ -121,7 +122,7 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
 
 
 def _history(conn: psycopg.Connection[object]) -> dict[int, str]:
-    with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+    with conn.cursor(row_factory=tuple_row) as cursor:
         there = cursor.execute(_HAS_HISTORY).fetchone()
         if there is None or not there[0]:
             return {}
@@ -142,7 +143,7 @@ def _pending(history: dict[int, str]) -> list[Migration]:
 def _apply(conn: psycopg.Connection[object], file: SqlFile) -> None:
     try:
         # The text is a file of this package, never a value.
-        conn.execute(cast("LiteralString", file.text), prepare=False)
+        conn.execute(file.text.encode(), prepare=False)
     except psycopg.Error as error:
         raise MigrationFailed(name=file.name, reason=str(error).strip()) from error
 

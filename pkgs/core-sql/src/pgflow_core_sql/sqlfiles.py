@@ -8,7 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-_ROOT: Final = files(__package__) / "sql"
+_ROOT: Final = files("pgflow_core_sql") / "sql"
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 

@@ -71,7 +71,6 @@ class Step(Generic[P, R_co, O_co]):
         when_exhausted: What becomes of the step when its attempts are used up.
         takes_context: Whether the function takes the task's context.
         needs_shared_input: Whether `bind` needs what all elements of a map share.
-        takes_context: Whether `bind` needs a context.
     """
 
     kind: Literal["single", "map"] = "single"
@@ -93,7 +92,6 @@ class Step(Generic[P, R_co, O_co]):
         self.when_exhausted: Final[SkipMode] = spec.when_exhausted
         self.takes_context: Final = spec.binder.takes_context
         self.needs_shared_input: Final = self._needs_shared_input()
-        self.takes_context: Final = spec.binder.takes_context
         self._binder: Final = spec.binder
         self._output_type: Final = spec.output_type
         self._result_type: Final = spec.result_type

@@ -169,8 +169,10 @@ class Worker:
         task = asyncio.create_task(run(link), name=f"pgflow {name}")
 
         async def end() -> None:
-            task.cancel()
-            await asyncio.wait({task})
+            # Again and again: a wait of the driver can swallow a cancellation on Python 3.11.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=1)
             await link.close()
 
         stack.push_async_callback(end)
