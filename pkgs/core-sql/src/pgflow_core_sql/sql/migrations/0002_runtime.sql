@@ -2,6 +2,10 @@
 --
 -- Hot tables carry no foreign keys: only functions of this schema write to them, and a check for
 -- each row would cost as much as the row.
+--
+-- They are analyzed late: plans are kept, and one made for a table that is known to have ten rows
+-- would still read all of it when it has a million. Of a table that was never analyzed the planner
+-- thinks no less than ten pages.
 
 create table pgflow.runs (
   run_id uuid primary key,
@@ -23,7 +27,8 @@ create table pgflow.runs (
   constraint ends_once check (num_nonnulls(completed_at, failed_at, cancelled_at) <= 1),
   constraint output_only_when_completed check (output is null or status = 'completed')
 ) with (
-  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_threshold = 1000
 );
 
 -- Serves: lists of a flow's runs, newest first (run ids are UUIDv7, ordered by time).
@@ -108,7 +113,8 @@ create table pgflow.step_states (
     num_nonnulls(completed_at, failed_at, skipped_at, cancelled_at) <= 1
   )
 ) with (
-  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1,
+  autovacuum_vacuum_threshold = 1000, autovacuum_analyze_threshold = 1000
 );
 
 comment on table pgflow.step_states is
@@ -172,7 +178,8 @@ create table pgflow.step_tasks (
   )
 ) with (
   fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
-  autovacuum_analyze_scale_factor = 0.1
+  autovacuum_analyze_scale_factor = 0.1, autovacuum_vacuum_threshold = 1000,
+  autovacuum_analyze_threshold = 1000
 );
 
 -- Serves: claim_tasks, in the very order in which it claims. Delayed tasks are not in it.
@@ -240,7 +247,7 @@ create table pgflow.task_attempts (
   error_type text,
   traceback text,
   primary key (run_id, step_slug, task_index, attempt)
-);
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_analyze_threshold = 1000);
 
 comment on table pgflow.task_attempts is
 'One row a failed attempt of a task. Attempts that succeed leave none.';

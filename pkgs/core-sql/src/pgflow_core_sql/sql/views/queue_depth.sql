@@ -21,10 +21,9 @@ cross join lateral (
 ) as delayed
 cross join lateral (
   select count(*) as tasks
-  from pgflow.workers as worker
-  join pgflow.step_tasks as task
-    on task.last_worker_id = worker.worker_id and task.status = 'started'
-  where task.flow_slug = flow.flow_slug
+  from pgflow.step_tasks as task
+  where task.flow_slug = flow.flow_slug and task.status = 'started'
+    and task.last_worker_id is not null
 ) as held;
 
 comment on view pgflow.queue_depth is

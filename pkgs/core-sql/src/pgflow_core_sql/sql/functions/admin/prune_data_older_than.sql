@@ -18,7 +18,7 @@ create or replace function pgflow.prune_data_older_than(
 returns int
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_before timestamptz := now() - prune_data_older_than.retention;

@@ -8,7 +8,7 @@ returns int
 language sql
 stable
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 begin atomic
   select max(migration.version) from pgflow.schema_migrations as migration;
 end;

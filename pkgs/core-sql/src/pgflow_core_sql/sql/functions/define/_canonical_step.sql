@@ -9,7 +9,7 @@ create or replace function pgflow._canonical_step(step jsonb)
 returns jsonb
 language sql
 immutable
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 begin atomic
   select case when _canonical_step.step is not null then jsonb_build_object(
     'slug', _canonical_step.step -> 'slug',
@@ -17,15 +17,15 @@ begin atomic
     'dependencies', edge.all_slugs,
     'after', edge.after_slugs,
     'mapOver', case when _canonical_step.step ->> 'stepType' = 'map' then coalesce(
-      _canonical_step.step ->> 'mapOver', edge.all_slugs ->> 0, 'run'
+      _canonical_step.step ->> 'mapOver', edge.first_delivered, 'run'
     ) end,
     'whenUnmet', coalesce(_canonical_step.step ->> 'whenUnmet', 'skip'),
     'whenExhausted', coalesce(_canonical_step.step ->> 'whenExhausted', 'fail'),
     'requiredInputPattern', coalesce(
-      _canonical_step.step -> 'requiredInputPattern', '{"defined": false}'
+      nullif(_canonical_step.step -> 'requiredInputPattern', 'null'), '{"defined": false}'
     ),
     'forbiddenInputPattern', coalesce(
-      _canonical_step.step -> 'forbiddenInputPattern', '{"defined": false}'
+      nullif(_canonical_step.step -> 'forbiddenInputPattern', 'null'), '{"defined": false}'
     )
   ) end
   from (
@@ -35,9 +35,13 @@ begin atomic
         jsonb_agg(dep.slug order by dep.slug collate "C")
           filter (where _canonical_step.step -> 'after' ? dep.slug),
         '[]'
-      ) as after_slugs
-    from jsonb_array_elements_text(coalesce(_canonical_step.step -> 'dependencies', '[]'))
-      as dep (slug)
+      ) as after_slugs,
+      min(dep.slug collate "C")
+        filter (where not coalesce(_canonical_step.step -> 'after', '[]') ? dep.slug)
+        as first_delivered
+    from jsonb_array_elements_text(
+      coalesce(nullif(_canonical_step.step -> 'dependencies', 'null'), '[]')
+    ) as dep (slug)
   ) as edge;
 end;
 

@@ -1,7 +1,7 @@
 -- Turn a JSON array of strings into an array, without the strings of another.
 --
 -- Parameters:
---   strings: JSON array of strings; NULL is empty.
+--   strings: JSON array of strings; NULL or JSON null is empty.
 --   without: JSON array of strings to leave out; NULL is empty.
 -- Returns: the strings that are left, in order; never NULL.
 -- Locks: none.
@@ -10,10 +10,10 @@ create or replace function pgflow._text_array(strings jsonb, without jsonb)
 returns text []
 language sql
 immutable
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 begin atomic
   select coalesce(array_agg(element.value order by element.ordinality), '{}')
-  from jsonb_array_elements_text(coalesce(_text_array.strings, '[]'))
+  from jsonb_array_elements_text(coalesce(nullif(_text_array.strings, 'null'), '[]'))
     with ordinality as element
   where not coalesce(_text_array.without, '[]') ? element.value;
 end;

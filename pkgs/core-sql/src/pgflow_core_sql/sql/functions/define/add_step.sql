@@ -43,7 +43,7 @@ create or replace function pgflow.add_step(
 returns pgflow.steps
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 declare

@@ -25,7 +25,7 @@ create or replace function pgflow.create_flow(
 returns pgflow.flows
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_flow pgflow.flows;

@@ -10,7 +10,7 @@ create or replace function pgflow.delete_flow_and_data(flow_slug text)
 returns void
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run_ids uuid[];

@@ -7,7 +7,7 @@
 -- Returns: {"status", "differences"}. status is 'compiled' (was not there), 'verified' (same
 --   structure; options were brought up to date), 'recompiled' (was deleted and made anew) or
 --   'mismatch' (other structure; nothing was changed). differences is an array of sentences.
--- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself.
+-- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, or is none.
 -- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row.
 -- Writes: flows, steps, deps; every table when it recompiles.
 -- Idempotent: yes.
@@ -17,7 +17,7 @@ create or replace function pgflow.ensure_flow_compiled(
 returns jsonb
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_differences text[] := array[]::text[];
@@ -55,6 +55,12 @@ begin
     );
   end if;
   return jsonb_build_object('status', v_status, 'differences', to_jsonb(v_differences));
+exception when data_exception then
+  raise exception using
+    errcode = 'PF005',
+    message = format('the shape of flow %s cannot be read: %s',
+      ensure_flow_compiled.flow_slug, sqlerrm),
+    detail = format('flow_slug=%s', ensure_flow_compiled.flow_slug);
 end
 $$;
 

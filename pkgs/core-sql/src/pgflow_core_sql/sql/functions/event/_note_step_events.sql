@@ -8,7 +8,7 @@ create or replace function pgflow._note_step_events()
 returns trigger
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then

@@ -11,7 +11,7 @@
 create or replace function pgflow.setup_realtime()
 returns boolean
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_wanted boolean := to_regprocedure('realtime.send(jsonb, text, text, boolean)') is not null;

@@ -10,7 +10,7 @@
 create or replace function pgflow._announce_changes(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform pgflow._send_events();

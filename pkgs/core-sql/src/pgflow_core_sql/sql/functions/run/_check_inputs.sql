@@ -7,22 +7,19 @@
 -- Returns: nothing.
 -- Errors: PF001 no such flow. PF006 an input is NULL, or no array where a map needs one.
 --   PF008 inputs and run_ids differ in length.
--- Locks: none.
+-- Locks: the row of the flow (for key share), so that what is read of it here and later is of one
+--   definition.
 -- Idempotent: yes.
 create or replace function pgflow._check_inputs(flow_slug text, inputs jsonb [], run_ids uuid [])
 returns void
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_map text;
   v_place int;
 begin
-  if not exists (
-    select from pgflow.flows as flow where flow.flow_slug = _check_inputs.flow_slug
-  ) then
-    perform pgflow._raise_flow_not_found(_check_inputs.flow_slug);
-  end if;
+  perform pgflow._hold_flow(_check_inputs.flow_slug);
   if _check_inputs.run_ids is not null
     and cardinality(_check_inputs.run_ids) is distinct from cardinality(_check_inputs.inputs) then
     raise exception using

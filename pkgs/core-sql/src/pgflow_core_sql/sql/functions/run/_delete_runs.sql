@@ -9,7 +9,7 @@
 create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 begin

@@ -4,7 +4,7 @@
 --   flow_slug: the flow.
 --   inputs, run_ids: one of each a run.
 --   priority: of all the runs.
--- Returns: nothing.
+-- Returns: how many steps the flow has; those that are added meanwhile have higher indexes.
 -- Errors: PF009 a run with that id exists.
 -- Locks: the row of the flow (for key share, by the foreign key).
 -- Writes: runs. A flow without steps is completed at once.
@@ -12,9 +12,9 @@
 create or replace function pgflow._insert_runs(
   flow_slug text, inputs jsonb [], run_ids uuid [], priority smallint
 )
-returns void
+returns int
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_steps int;
@@ -31,6 +31,7 @@ begin
     case when v_steps = 0 then now() end,
     case when v_steps = 0 then '{}'::jsonb end
   from unnest(_insert_runs.run_ids, _insert_runs.inputs) as new (run_id, input);
+  return v_steps;
 exception when unique_violation then
   raise exception using
     errcode = 'PF009',

@@ -3,6 +3,7 @@
 -- Parameters:
 --   flow_slug: the flow.
 --   inputs, run_ids: one of each a run.
+--   steps: how many steps were counted into the runs; one that was added since is left out.
 -- Returns: the steps that have started and need tasks, and the steps that are ready but have a
 --   condition or no tasks, as parallel arrays; NULL where there are none.
 -- Locks: none; nobody else sees the runs yet.
@@ -12,13 +13,14 @@ create or replace function pgflow._insert_step_states(
   flow_slug text,
   inputs jsonb [],
   run_ids uuid [],
+  steps int,
   out started_run_ids uuid [],
   out started_step_slugs text [],
   out unsettled_run_ids uuid [],
   out unsettled_step_slugs text []
 )
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   with planned as (
@@ -35,6 +37,7 @@ begin
       end as initial_tasks
     ) as tasks
     where step.flow_slug = _insert_step_states.flow_slug
+      and step.step_index < _insert_step_states.steps
   ),
   inserted as (
     insert into pgflow.step_states as state (

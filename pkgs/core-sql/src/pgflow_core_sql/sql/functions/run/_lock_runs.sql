@@ -3,7 +3,8 @@
 -- Parameters:
 --   run_ids: the runs; may hold an id more than once.
 --   strength: 'share' declares the intent to report tasks and lets others do the same;
---     'step' is for reports that all complete a step and so go on to write the run;
+--     'step' is for reports that have ended steps and go on to write the runs, which they hold as
+--     'share' already, as others may;
 --     'exclusive' is for whatever may end a step or run early and has to settle all its tasks.
 -- Returns: nothing.
 -- Locks: the runs, sorted: for key share, for no key update, or for update.
@@ -11,7 +12,7 @@
 create or replace function pgflow._lock_runs(run_ids uuid [], strength text)
 returns void
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   if _lock_runs.strength = 'exclusive' then

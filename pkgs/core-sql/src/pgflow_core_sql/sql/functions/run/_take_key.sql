@@ -6,8 +6,9 @@
 --   run_id: the run that is about to be started.
 --   lifetime: how long the key stands for it; NULL is as long as the run is kept.
 -- Returns: run_id where the key was free or had expired; else the run that it stands for.
--- Errors: PF012 the key is too long or empty.
--- Locks: the key, until the transaction ends: others who start with it wait for the outcome.
+-- Errors: PF001 no such flow. PF012 the key is too long or empty.
+-- Locks: the row of the flow (for key share), as deleting does before the keys; then the key, until
+--   the transaction ends: others who start with it wait for the outcome.
 -- Writes: run_keys.
 -- Idempotent: yes.
 create or replace function pgflow._take_key(
@@ -15,11 +16,12 @@ create or replace function pgflow._take_key(
 )
 returns uuid
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_owner uuid;
 begin
+  perform pgflow._hold_flow(_take_key.flow_slug);
   -- A run that is deleted between the two statements takes its key with it; then it is free.
   while v_owner is null loop
     insert into pgflow.run_keys as key (flow_slug, idempotency_key, run_id, expires_at)

@@ -15,7 +15,8 @@ create or replace function pgflow.cancel_flow_runs(
 returns int
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set enable_seqscan to off
 as $$
 declare
   v_run_ids uuid[];

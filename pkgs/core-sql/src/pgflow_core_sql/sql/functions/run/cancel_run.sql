@@ -12,7 +12,7 @@ create or replace function pgflow.cancel_run(run_id uuid, reason text default nu
 returns setof pgflow.runs
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run pgflow.runs;

@@ -16,7 +16,8 @@ create or replace function pgflow.restart_run(run_id uuid, from_step text)
 returns setof pgflow.runs
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set enable_seqscan to off
 as $$
 declare
   v_run pgflow.runs;

@@ -15,7 +15,8 @@ create or replace function pgflow.retry_run(run_id uuid)
 returns setof pgflow.runs
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set enable_seqscan to off
 as $$
 declare
   v_run pgflow.runs;

@@ -4,7 +4,7 @@
 --   flow_slug: the flow.
 --   input: the flow input; an array where the flow has a map over it.
 --   run_id: id of the run; NULL makes one.
---   priority: runs with a higher priority have their tasks claimed first.
+--   priority: as in start_flows.
 --   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was
 --     started with it before, that run is returned and nothing is started. NULL is none.
 --   key_lifetime: how long the key stands for this run; NULL is as long as the run is kept.
@@ -15,13 +15,14 @@
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_key. With run_id, a second call raises PF009 and changes nothing.
 create or replace function pgflow.start_flow(
-  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0,
+  flow_slug text, input jsonb, run_id uuid default null, priority int default 0,
   idempotency_key text default null, key_lifetime interval default null
 )
 returns setof pgflow.runs
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set enable_seqscan to off
 as $$
 declare
   v_run_id uuid := coalesce(start_flow.run_id, pgflow._new_run_id());

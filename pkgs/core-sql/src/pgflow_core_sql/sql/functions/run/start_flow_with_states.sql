@@ -7,13 +7,13 @@
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: as start_flow.
 create or replace function pgflow.start_flow_with_states(
-  flow_slug text, input jsonb, run_id uuid default null, priority smallint default 0,
+  flow_slug text, input jsonb, run_id uuid default null, priority int default 0,
   idempotency_key text default null, key_lifetime interval default null
 )
 returns jsonb
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run_id uuid;

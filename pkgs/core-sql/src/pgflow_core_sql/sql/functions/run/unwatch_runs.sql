@@ -11,7 +11,7 @@ create or replace function pgflow.unwatch_runs(watcher_id uuid, run_ids uuid [])
 returns void
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.run_watchers as watcher

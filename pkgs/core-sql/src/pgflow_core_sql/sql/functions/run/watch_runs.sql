@@ -15,7 +15,7 @@ create or replace function pgflow.watch_runs(
 returns void
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.run_watchers as watcher
@@ -28,7 +28,7 @@ begin
   );
   insert into pgflow.run_watchers as watcher (run_id, watcher_id, expires_at)
   select distinct watched.run_id, watch_runs.watcher_id,
-    clock_timestamp() + make_interval(secs => watch_runs.lifetime_seconds)
+    clock_timestamp() + make_interval(secs => coalesce(watch_runs.lifetime_seconds, 60))
   from unnest(watch_runs.run_ids) as watched (run_id)
   on conflict on constraint run_watchers_pkey do update
   set expires_at = excluded.expires_at;

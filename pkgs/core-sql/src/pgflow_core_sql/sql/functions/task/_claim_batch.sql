@@ -10,11 +10,11 @@
 create or replace function pgflow._claim_batch(flow_slugs text [], quantity int, worker_id uuid)
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_flow_slugs text[] := _claim_batch.flow_slugs;
-  v_left int := _claim_batch.quantity;
+  v_left int := coalesce(_claim_batch.quantity, 0);
   v_share int;
   v_claimed int;
   v_flow_slug text;
@@ -39,7 +39,7 @@ begin
     v_left := v_left - v_claimed;
   end loop;
   -- A worker that got all it asked for may have no room left; with room, it still waits for more.
-  if v_left = 0 then
+  if v_left = 0 and _claim_batch.quantity > 0 then
     delete from pgflow.waiting_workers as waiting
     where waiting.worker_id = _claim_batch.worker_id;
   end if;

@@ -11,7 +11,7 @@
 create or replace function pgflow._claim_flow_tasks(flow_slug text, quantity int, worker_id uuid)
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -1,6 +1,6 @@
 -- Put reports of failures, which come as parallel arrays, into one array.
 --
--- Parameters: as in fail_tasks; the arrays from attempts on may be NULL.
+-- Parameters: as in fail_tasks; the arrays from attempts on may be NULL or empty.
 -- Returns: the reports in the order of their tasks' keys.
 -- Errors: PF008 the arrays differ in length.
 -- Locks: none.
@@ -12,7 +12,7 @@ create or replace function pgflow._failure_reports(
 )
 returns pgflow.failure_report []
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_length int := cardinality(_failure_reports.run_ids);
@@ -20,11 +20,11 @@ begin
   perform pgflow._require_equal_lengths(array[
     v_length, cardinality(_failure_reports.step_slugs),
     cardinality(_failure_reports.task_indexes), cardinality(_failure_reports.error_messages),
-    coalesce(cardinality(_failure_reports.attempts), v_length),
-    coalesce(cardinality(_failure_reports.are_final), v_length),
-    coalesce(cardinality(_failure_reports.retry_delays), v_length),
-    coalesce(cardinality(_failure_reports.error_types), v_length),
-    coalesce(cardinality(_failure_reports.tracebacks), v_length)
+    coalesce(nullif(cardinality(_failure_reports.attempts), 0), v_length),
+    coalesce(nullif(cardinality(_failure_reports.are_final), 0), v_length),
+    coalesce(nullif(cardinality(_failure_reports.retry_delays), 0), v_length),
+    coalesce(nullif(cardinality(_failure_reports.error_types), 0), v_length),
+    coalesce(nullif(cardinality(_failure_reports.tracebacks), 0), v_length)
   ]);
   return array(
     select (

@@ -8,7 +8,7 @@
 create or replace function pgflow._flows_with_work(flow_slugs text [])
 returns text []
 language plpgsql
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

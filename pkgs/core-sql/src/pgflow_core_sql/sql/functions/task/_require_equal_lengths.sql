@@ -10,10 +10,10 @@ create or replace function pgflow._require_equal_lengths(lengths int [])
 returns void
 language plpgsql
 immutable
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
-  if lengths[1] is null or lengths[1] <> all (lengths) is not false then
+  if (_require_equal_lengths.lengths[1] = all (_require_equal_lengths.lengths)) is not true then
     raise exception using
       errcode = 'PF008',
       message = 'parallel arrays differ in length',

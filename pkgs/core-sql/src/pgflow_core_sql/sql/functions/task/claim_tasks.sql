@@ -15,7 +15,7 @@ create or replace function pgflow.claim_tasks(flow_slugs text [], quantity int, 
 returns setof pgflow.step_task_record
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set plan_cache_mode to force_generic_plan
 set join_collapse_limit to 1
 set enable_seqscan to off

@@ -15,7 +15,8 @@ create or replace function pgflow.complete_task(
 returns setof pgflow.step_tasks
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set enable_seqscan to off
 as $$
 begin
   perform from pgflow.complete_tasks(

@@ -4,9 +4,11 @@
 --   run_ids, step_slugs, task_indexes: the tasks, as parallel arrays.
 --   outputs: one output a task; JSON null is an output like any other.
 --   attempts: attempts_count of each claim; NULL, or a NULL in it, is the current attempt.
--- Returns: a row for each report that changed nothing, with the reason in refused; see _refused.
+-- Returns: a row for each report that changed nothing, with the reason in refused; see
+--   _refuse_completions.
 -- Errors: PF008 the arrays differ in length.
--- Locks: the runs, sorted; then their tasks; then step_states; then the runs that move on.
+-- Locks: the runs, sorted, for key share, or for update where an output may fail its run; then
+--   their tasks; then step_states; then the runs that move on, sorted, for no key update.
 -- Writes: runs, step_states, step_tasks.
 -- Idempotent: yes, a report that was recorded before changes nothing.
 create or replace function pgflow.complete_tasks(
@@ -16,7 +18,7 @@ create or replace function pgflow.complete_tasks(
 returns setof pgflow.step_task_record
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set plan_cache_mode to force_generic_plan
 set join_collapse_limit to 1
 set enable_seqscan to off
@@ -31,7 +33,7 @@ begin
   perform pgflow._require_equal_lengths(array[
     cardinality(complete_tasks.run_ids), cardinality(complete_tasks.step_slugs),
     cardinality(complete_tasks.task_indexes), cardinality(complete_tasks.outputs),
-    coalesce(cardinality(complete_tasks.attempts), cardinality(complete_tasks.run_ids))
+    coalesce(nullif(cardinality(complete_tasks.attempts), 0), cardinality(complete_tasks.run_ids))
   ]);
   v_strength := pgflow._completion_lock(
     complete_tasks.run_ids, complete_tasks.step_slugs, complete_tasks.outputs

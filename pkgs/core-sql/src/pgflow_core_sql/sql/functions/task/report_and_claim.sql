@@ -34,7 +34,7 @@ create or replace function pgflow.report_and_claim(
 returns setof pgflow.step_task_record
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set plan_cache_mode to force_generic_plan
 set join_collapse_limit to 1
 set enable_seqscan to off
@@ -45,9 +45,15 @@ set jit to off
 as $$
 declare
   v_run_ids uuid[] := report_and_claim.completed_run_ids || report_and_claim.failed_run_ids;
+  v_length int := cardinality(report_and_claim.completed_run_ids);
   v_failures pgflow.failure_report[] := array[]::pgflow.failure_report[];
   v_strength text;
 begin
+  perform pgflow._require_equal_lengths(array[
+    v_length, cardinality(report_and_claim.completed_step_slugs),
+    cardinality(report_and_claim.completed_task_indexes), cardinality(report_and_claim.outputs),
+    coalesce(nullif(cardinality(report_and_claim.completed_attempts), 0), v_length)
+  ]);
   if cardinality(report_and_claim.failed_run_ids) > 0 then
     v_failures := pgflow._failure_reports(
       report_and_claim.failed_run_ids, report_and_claim.failed_step_slugs,
@@ -63,11 +69,17 @@ begin
     );
   end if;
   if cardinality(v_failures) > 0 then
+    if v_length > 0 then
+      perform pgflow._lock_tasks(
+        v_run_ids, report_and_claim.completed_step_slugs || report_and_claim.failed_step_slugs,
+        report_and_claim.completed_task_indexes || report_and_claim.failed_task_indexes
+      );
+    end if;
     return query
     select report.*
     from pgflow._fail_batch(v_failures, v_strength = 'exclusive') as report;
   end if;
-  if cardinality(report_and_claim.completed_run_ids) > 0 then
+  if v_length > 0 then
     return query
     select report.*
     from pgflow._complete_batch(

@@ -11,7 +11,7 @@ create or replace function pgflow.heartbeat(worker_id uuid)
 returns boolean
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_deprecated boolean;

@@ -10,7 +10,7 @@ create or replace function pgflow.mark_worker_stopped(worker_id uuid)
 returns void
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.workers as worker

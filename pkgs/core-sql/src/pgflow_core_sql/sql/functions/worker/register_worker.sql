@@ -16,10 +16,11 @@ create or replace function pgflow.register_worker(
 returns void
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 as $$
 begin
   if coalesce(cardinality(register_worker.flow_slugs), 0) = 0
+    or array_position(register_worker.flow_slugs, null) is not null
     or coalesce(register_worker.lease_seconds, 0) <= 0 then
     raise exception using
       errcode = 'PF005',
@@ -30,7 +31,8 @@ begin
     worker_id, queue_name, function_name, flow_slugs, lease_seconds
   )
   values (
-    register_worker.worker_id, register_worker.flow_slugs[1], register_worker.function_name,
+    register_worker.worker_id, register_worker.flow_slugs[1],
+    coalesce(register_worker.function_name, ''),
     register_worker.flow_slugs, register_worker.lease_seconds
   )
   on conflict on constraint workers_pkey do update

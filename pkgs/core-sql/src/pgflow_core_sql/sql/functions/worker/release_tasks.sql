@@ -14,7 +14,14 @@ create or replace function pgflow.release_tasks(
 returns int
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
+set plan_cache_mode to force_generic_plan
+set join_collapse_limit to 1
+set enable_seqscan to off
+set enable_bitmapscan to off
+set enable_hashjoin to off
+set enable_mergejoin to off
+set jit to off
 as $$
 declare
   v_released int;

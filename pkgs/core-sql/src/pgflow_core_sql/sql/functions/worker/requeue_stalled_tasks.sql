@@ -7,14 +7,15 @@
 -- Parameters:
 --   quantity: how many tasks at most in one call.
 -- Returns: how many tasks were taken; 0 where another session is at it.
--- Locks: an advisory lock, so that one session does this at a time; then as fail_tasks.
--- Writes: runs, step_states, step_tasks, task_attempts.
+-- Locks: an advisory lock, so that one session does this at a time; then as fail_tasks; then marks
+--   in waiting_workers.
+-- Writes: runs, step_states, step_tasks, task_attempts, waiting_workers.
 -- Idempotent: yes.
 create or replace function pgflow.requeue_stalled_tasks(quantity int default 1000)
 returns int
 language plpgsql
 security definer
-set search_path to ''
+set search_path to pg_catalog, pg_temp
 set plan_cache_mode to force_generic_plan
 set join_collapse_limit to 1
 set enable_seqscan to off
@@ -24,33 +25,31 @@ set enable_mergejoin to off
 set jit to off
 as $$
 declare
-  v_stalled record;
+  v_stalled pgflow.failure_report[];
+  v_run_ids uuid[];
+  v_strength text;
+  v_taken int := 0;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('pgflow requeue_stalled_tasks', 0)) then
     return 0;
   end if;
-  select
-    array_agg(task.run_id) as run_ids, array_agg(task.step_slug) as step_slugs,
-    array_agg(task.task_index) as task_indexes, array_agg(task.attempts_count) as attempts,
-    array_agg(task.reason) as reasons, array_agg(0) as delays
-  into v_stalled
-  from pgflow._find_stalled_tasks(requeue_stalled_tasks.quantity) as task;
-  if v_stalled.run_ids is null then
-    return 0;
+  v_stalled := pgflow._find_stalled_tasks(requeue_stalled_tasks.quantity);
+  if cardinality(v_stalled) > 0 then
+    v_run_ids := array(select stalled.run_id from unnest(v_stalled) as stalled);
+    v_strength := pgflow._failure_lock(v_stalled);
+    perform pgflow._lock_runs(v_run_ids, v_strength);
+    update pgflow.step_tasks as task
+    set requeued_count = task.requeued_count + 1, last_requeued_at = now()
+    from unnest(v_stalled) as stalled
+    where task.run_id = stalled.run_id and task.step_slug = stalled.step_slug
+      and task.task_index = stalled.task_index and task.status = 'started'
+      and task.attempts_count = stalled.attempt;
+    get diagnostics v_taken = row_count;
+    perform from pgflow._fail_batch(v_stalled, v_strength = 'exclusive');
+    perform pgflow._announce_changes(v_run_ids);
   end if;
-  perform from pgflow.fail_tasks(
-    v_stalled.run_ids, v_stalled.step_slugs, v_stalled.task_indexes, v_stalled.reasons,
-    v_stalled.attempts, null, v_stalled.delays
-  );
-  update pgflow.step_tasks as task
-  set requeued_count = task.requeued_count + 1, last_requeued_at = now()
-  from unnest(
-    v_stalled.run_ids, v_stalled.step_slugs, v_stalled.task_indexes, v_stalled.attempts
-  ) as stalled (run_id, step_slug, task_index, attempt)
-  where task.run_id = stalled.run_id and task.step_slug = stalled.step_slug
-    and task.task_index = stalled.task_index and task.status = 'queued'
-    and task.attempts_count = stalled.attempt;
-  return cardinality(v_stalled.run_ids);
+  perform pgflow._forget_lost_workers();
+  return v_taken;
 end
 $$;
 
