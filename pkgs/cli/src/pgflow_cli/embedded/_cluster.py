@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,10 @@ log_line_prefix = '%m [%p] '
 # Parallel queries need /dev/shm, of which containers have little.
 max_parallel_workers_per_gather = 0
 """
+
+
+# How long an ended initdb's own child may go on writing, in seconds.
+_LAST_WRITES = 5.0
 
 
 def init_cluster(
@@ -102,7 +107,14 @@ def init_cluster(
         if durable:
             _sync_folder(folders.home)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _remove(unfinished)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, also while what an ended initdb had started writes its last files there."""
+    end = time.monotonic() + _LAST_WRITES
+    while folder.exists() and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_initialized(folders: Folders) -> bool:

@@ -38,13 +38,16 @@ async def look_at(database: Database, run_id: UUID) -> RunProgress:
 class Looks:
     """The looks of one caller at one run."""
 
-    def __init__(self, database: Database, watch: Watch, timeout: timedelta | None) -> None:
+    def __init__(
+        self, database: Database, watch: Watch, flow_slug: str, timeout: timedelta | None
+    ) -> None:
         self._database = database
+        self._flow_slug = flow_slug
         self._watch = watch
         self._timeout = timeout
         seconds = float("inf") if timeout is None else timeout.total_seconds()
         self._deadline = time.monotonic() + seconds
-        self._last: RunProgress | None = None
+        self._has_looked = False
 
     async def take(self) -> RunProgress:
         """Return the next look: the first at once, each further one when there may be news.
@@ -52,23 +55,25 @@ class Looks:
         Raises:
             RunNotFound: There is no such run.
             WaitTimeout: The time is up, and the run had not ended when it was last looked at.
-            DatabaseUnreachable: The database cannot be reached, and could not be before.
+            DatabaseUnreachable: The database cannot be reached over the caller's connection.
         """
-        if self._last is not None:
-            await self._pause(self._last)
+        if self._has_looked:
+            await self._pause()
         while True:
             try:
-                self._last = await look_at(self._database, self._watch.run_id)
+                progress = await look_at(self._database, self._watch.run_id)
             except DatabaseUnreachable as error:
-                if self._last is None or not self._database.can_reconnect:
+                # Whoever has a handle has reached the database before, so it will be back.
+                if not self._database.can_reconnect:
                     raise
                 logger.info("looking at run %s again soon: %s", self._watch.run_id, error)
-                await self._pause(self._last)
+                await self._pause()
             else:
-                return self._last
+                self._has_looked = True
+                return progress
 
-    async def _pause(self, last: RunProgress) -> None:
+    async def _pause(self) -> None:
         left = self._deadline - time.monotonic()
         if left <= 0 and self._timeout is not None:
-            raise WaitTimeout(last.run_id, last.flow_slug, self._timeout)
+            raise WaitTimeout(self._watch.run_id, self._flow_slug, self._timeout)
         await self._watch.until_next_look(left)

@@ -112,7 +112,7 @@ class AsyncRun(Generic[I]):
             RunNotFound: It has been deleted, or its start was never committed.
         """
         with self._watch() as watch:
-            looks = Looks(self._database, watch, timeout)
+            looks = Looks(self._database, watch, self.flow_slug, timeout)
             progress = self._saw(await looks.take())
             while not progress.is_ended:
                 progress = self._saw(await looks.take())
@@ -196,7 +196,7 @@ class AsyncRun(Generic[I]):
         """
         follower = Follower()
         with self._watch() as watch:
-            looks = Looks(self._database, watch, None)
+            looks = Looks(self._database, watch, self.flow_slug, None)
             while not follower.is_done:
                 for event in follower.follow(self._saw(await looks.take())):
                     yield event
