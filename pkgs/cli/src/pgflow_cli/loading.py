@@ -1,148 +1,204 @@
-"""Finding flows in people's code: `module`, `module:flow`, `path/to/file.py:flow`."""
+"""Getting flows from people's modules and files."""
 
 from __future__ import annotations
 
-import importlib
+import os
+import re
 import sys
-import traceback
+from contextlib import redirect_stdout
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from pgflow_dsl import Flow, PgflowError
+from pgflow_dsl import Flow, Step
+
+from pgflow_cli._blame import describe_error
+from pgflow_cli.errors import (
+    FlowAmbiguous,
+    FlowMissing,
+    ModuleBroken,
+    ModuleMissing,
+    SlugsClash,
+    TargetInvalid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-__all__ = ["FlowSourceInvalid", "load_flow", "load_flows", "names_code"]
+__all__ = ["load_flow", "load_flows", "names_code"]
+
+_NAMES: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_MODULE: Final = re.compile(r"\w+(\.\w+)*")
+_NOTHING: Final = object()
 
 
-class FlowSourceInvalid(PgflowError):
-    """What names flows in code leads to none.
+def names_code(target: str) -> bool:
+    """Tell whether a target names code: a module with a flow, a dotted module, or a file.
 
-    Attributes:
-        source: What was given, such as "shop.flows:order".
-        reason: Why it leads to no flow, and what would.
+    A single word does not: it is the slug of a flow.
     """
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(source, reason)
-        self.source = source
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.source!r} names no flow: {self.reason}"
+    return any(mark in target for mark in (":", ".", "/", os.sep))
 
 
-def names_code(source: str) -> bool:
-    """Tell whether a text names a flow in code, and is not the slug of one."""
-    return any(mark in source for mark in ":./\\")
+def load_flows(targets: Iterable[str]) -> list[Flow[Any]]:
+    """Import the flows that targets name, each of them once.
 
-
-def load_flows(sources: Iterable[str]) -> list[Flow[Any]]:
-    """Import modules and return the flows that are named, each once.
+    The current folder is on the path, as it is for `python -m`. What a module prints while it is
+    imported goes to stderr.
 
     Args:
-        sources: Texts such as "shop.flows:order", "shop.flows" for all flows of a module, or
-            "flows.py:order" for a file.
+        targets: `module:flow`, `package.module:name.flow`, `module` for all flows in it, or any of
+            these with the path of a file in place of the module.
 
     Raises:
-        FlowSourceInvalid: A module does not import, or there is no such flow.
+        SlugsClash: Two different flows have one slug.
+        FlowLoadError: A target names nothing, its module is not there or cannot be imported, or
+            it has no such flow.
     """
-    found: dict[int, Flow[Any]] = {}
-    for source in sources:
-        for flow in _flows_of(source):
-            found[id(flow)] = flow
-    return list(found.values())
+    flows: dict[str, Flow[Any]] = {}
+    for target in targets:
+        for flow in _flows_of(target).values():
+            if flows.setdefault(flow.slug, flow) is not flow:
+                raise SlugsClash(target, flow.slug)
+    return list(flows.values())
 
 
-def load_flow(source: str) -> Flow[Any]:
-    """Import a module and return the one flow that is named.
+def load_flow(target: str) -> Flow[Any]:
+    """Import the one flow that a target names.
+
+    Args:
+        target: As for `load_flows`.
 
     Raises:
-        FlowSourceInvalid: The module does not import, or it is not one flow that is named.
+        FlowAmbiguous: It names several.
+        FlowLoadError: As for `load_flows`.
     """
-    flows = _flows_of(source)
+    flows = _flows_of(target)
     if len(flows) > 1:
-        slugs = ", ".join(flow.slug for flow in flows)
-        raise FlowSourceInvalid(source, f"it names several, {slugs}; write `{source}:NAME` for one")
-    return flows[0]
+        raise FlowAmbiguous(target, tuple(flows))
+    return next(iter(flows.values()))
 
 
-def _flows_of(source: str) -> list[Flow[Any]]:
-    place, _, attribute = source.rpartition(":") if _has_attribute(source) else (source, "", "")
-    module = _import(source, place)
-    if not attribute:
-        flows = {id(flow): flow for value in vars(module).values() if (flow := _as_flow(value))}
-        if not flows:
-            raise FlowSourceInvalid(source, "the module has none as a global")
-        return list(flows.values())
+def _flows_of(target: str) -> dict[str, Flow[Any]]:
+    """Return the flows that a target names, at least one, by their names in the module."""
+    name, attribute = _split(target)
+    module = _import(name, target)
+    flows = _flows_in(module)
+    if attribute is not None:
+        return {attribute: _flow_named(attribute, name, module, target, tuple(flows))}
+    if not flows:
+        raise FlowMissing(target, f"there is no flow in {name}", ())
+    return flows
+
+
+def _split(target: str) -> tuple[str, str | None]:
+    # From the right: a path may begin with the letter of a drive.
+    head, colon, tail = target.rpartition(":")
+    name, attribute = (head, tail) if colon and _NAMES.fullmatch(tail) else (target, None)
+    if not name or name.endswith(":"):
+        raise TargetInvalid(target)
+    return name, attribute
+
+
+def _flows_in(module: ModuleType) -> dict[str, Flow[Any]]:
+    """Return the flows of a module by their first name in it."""
+    values = {name: value for name, value in vars(module).items() if _is_flow(value)}
+    first = {id(flow): name for name, flow in reversed(values.items())}
+    return {name: flow for name, flow in values.items() if first[id(flow)] == name}
+
+
+def _flow_named(
+    attribute: str, name: str, module: ModuleType, target: str, known: tuple[str, ...]
+) -> Flow[Any]:
     value: Any = module
-    for name in attribute.split("."):
-        if not hasattr(value, name):
-            known = [name for name, each in vars(module).items() if _as_flow(each)]
-            flows_there = f"its flows: {', '.join(known)}" if known else "it has no flow"
-            raise FlowSourceInvalid(source, f"there is no {name!r} in {place}; {flows_there}")
-        value = getattr(value, name)
-    flow = _as_flow(value)
-    if flow is None:
-        raise FlowSourceInvalid(source, f"{attribute!r} is {type(value).__name__}, not a flow")
-    return [flow]
-
-
-def _has_attribute(source: str) -> bool:
-    # The colon of a Windows drive is part of a path.
-    return ":" in source and "/" not in source.rpartition(":")[2].replace("\\", "/")
-
-
-def _as_flow(value: object) -> Flow[Any] | None:
-    return value if _is_flow(value) else None
+    for part in attribute.split("."):
+        # A reference such as `flow.input` raises what is an AttributeError, too.
+        value = getattr(value, part, _NOTHING)
+        if value is _NOTHING:
+            raise FlowMissing(target, f"there is no {attribute!r} in {name}", known)
+    if _is_flow(value):
+        return value
+    kind = f"step {value.slug!r}" if isinstance(value, Step) else f"a {type(value).__name__}"
+    raise FlowMissing(target, f"{attribute!r} in {name} is {kind}, not a flow", known)
 
 
 def _is_flow(value: object) -> TypeGuard[Flow[Any]]:
     return isinstance(value, Flow)
 
 
-def _import(source: str, place: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+def _import(name: str, target: str) -> ModuleType:
+    is_file = name.endswith(".py") or "/" in name or os.sep in name
+    if not is_file and not _MODULE.fullmatch(name):
+        raise TargetInvalid(target)
+    # Results of commands are on stdout, and a script may read them.
+    with redirect_stdout(sys.stderr):
+        try:
+            return _import_file(Path(name), target) if is_file else _import_module(name, target)
+        except (ModuleMissing, TargetInvalid, KeyboardInterrupt):
+            raise
+        # A module may raise anything, and may even try to end the process.
+        except BaseException as error:
+            described = describe_error(error)
+            raise ModuleBroken(name, described.reason, described.place, described.code) from error
+
+
+def _import_module(name: str, target: str) -> ModuleType:
+    _put_on_path(Path.cwd())
     try:
-        if place.endswith(".py"):
-            return _import_file(source, Path(place))
-        return importlib.import_module(place)
+        return import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
-            reason = f"there is no module {error.name!r} in {here} or on the import path"
-            raise FlowSourceInvalid(source, reason) from error
-        raise FlowSourceInvalid(source, _import_problem(place, error)) from error
-    except FlowSourceInvalid:
-        raise
-    # Whatever the code at the top of a module raises; SystemExit is such code's, too.
-    except (Exception, SystemExit) as error:
-        raise FlowSourceInvalid(source, _import_problem(place, error)) from error
+        # Only the target itself is missing here; what else it imports is its own mistake.
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+    file = Path(*name.split(".")).with_suffix(".py")
+    what = f"there is no module {name!r} in {Path.cwd()} or in this Python"
+    raise ModuleMissing(target, what, f"did you mean {file}?" if file.exists() else None)
 
 
-def _import_file(source: str, path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FlowSourceInvalid(source, f"there is no file {path}")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    # By its name, so that another process can import it the same way.
-    return importlib.import_module(path.stem)
+def _import_file(path: Path, target: str) -> ModuleType:
+    file = path.resolve()
+    if not file.is_file():
+        what = f"{path} is a folder" if file.is_dir() else f"there is no file {path}"
+        raise ModuleMissing(target, what, "give a Python file or a module")
+    # Imported under the name that others import it by, so that it is there once only, and so
+    # that processes for handlers find it.
+    root = file.parent
+    names = [file.stem]
+    while (root / "__init__.py").exists():
+        names.insert(0, root.name)
+        root = root.parent
+    _put_on_path(Path.cwd())
+    _put_on_path(root)
+    name = ".".join(names)
+    if "." not in file.stem and _stands_for(name, file):
+        return import_module(name)
+    return _import_by_path(file)
 
 
-def _import_problem(place: str, error: BaseException) -> str:
-    """Say where in people's code an import failed, and why."""
-    told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{place} does not import: {error.filename}:{error.lineno}: {told}"
-    ours = str(Path(__file__).parent)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<frozen", ours)) and "importlib" not in frame.filename
-    ]
-    where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-    return f"{place} does not import: {where}{told}"
+def _stands_for(name: str, file: Path) -> bool:
+    """Tell whether a name imports this file, and not another such as one of Python's own."""
+    try:
+        spec = find_spec(name)
+    except ValueError:
+        # A module of that name was imported without a trace of where it comes from.
+        return False
+    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file
+
+
+def _import_by_path(file: Path) -> ModuleType:
+    plain = re.sub(r"\W", "_", file.stem)
+    name = f"pgflow_file_{plain}"
+    spec = spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ModuleMissing(str(file), f"{file} is no Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _put_on_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

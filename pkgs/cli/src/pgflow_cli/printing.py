@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from typing import Any
 
 import click
 
-__all__ = ["complain", "may_color", "paint", "print_json", "say"]
+__all__ = [
+    "complain",
+    "may_color",
+    "paint",
+    "print_json",
+    "print_json_line",
+    "say",
+    "spell_seconds",
+]
 
 
 def say(message: str) -> None:
@@ -23,7 +32,12 @@ def complain(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print data for scripts: indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_json_line(value: Any) -> None:
+    """Print data as one line of JSON on stdout, for scripts that read while a command goes on."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_plain))
 
 
 def paint(text: str, color: str, *, bold: bool = False) -> str:
@@ -41,3 +55,20 @@ def paint(text: str, color: str, *, bold: bool = False) -> str:
 def may_color() -> bool:
     """Tell whether the environment leaves colours to us."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def spell_seconds(seconds: float) -> str:
+    """Return a span of time for people: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,8 +1,9 @@
-"""Showing a run's events until its end, a line each."""
+"""Showing what happens to a run until its end: a live table on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,67 +20,97 @@ from pgflow_client import (
     StepStarted,
 )
 
-from pgflow_cli.printing import paint
-from pgflow_cli.reporting import CANCELLED, FAILED
+from pgflow_cli.printing import may_color, paint, print_json_line, say
+from pgflow_cli.reporting import CANCELLED, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pgflow_client import Event, Run
 
-__all__ = ["describe", "watch_run"]
+__all__ = ["COLORS", "describe", "watch_run"]
 
+COLORS = {"completed": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow"}
 _EXIT_CODES = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
-_COLORS = {"completed": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow"}
 
 
 def watch_run(run: Run[Any], *, as_json: bool) -> int:
-    """Print a run's events until it has ended, and return the exit code that tells how.
+    """Show a run's events until it has ended, then its output.
 
     Args:
         run: The run.
-        as_json: Whether each event is a line of JSON.
+        as_json: Whether to print events as lines of JSON, and nothing else.
+
+    Returns:
+        The exit code that tells how it ended.
     """
-    code = 0
-    for event in run.events():
+    try:
         if as_json:
-            fields = {"event": type(event).__name__, **asdict(event)}
-            click.echo(json.dumps(fields, default=str))
-        else:
-            click.echo(describe(event))
-        if isinstance(event, RunEnded):
-            code = _EXIT_CODES[event.status]
-    if code == 0 and not as_json:
-        click.echo(json.dumps(run.result(), indent=2, ensure_ascii=False, default=str))
-    return code
+            return _EXIT_CODES[_follow(run, _print_json).status]
+        click.echo(f"run {run.run_id}")
+        ended = _watch(run)
+        if ended.status == "completed":
+            click.echo(json.dumps(run.result(), indent=2, ensure_ascii=False))
+        return _EXIT_CODES[ended.status]
+    except KeyboardInterrupt:
+        say(f"\nThe run goes on; `pgflow status {run.run_id}` shows where it stands.")
+        return INTERRUPTED
 
 
 def describe(event: Event) -> str:
     """Return an event as a line for people."""
     match event:
         case RunStarted():
-            return f"run of {event.flow_slug} started"
+            return f"{event.flow_slug} started"
         case StepStarted():
-            tasks = f", {event.tasks} tasks" if event.tasks != 1 else ""
+            tasks = "" if event.tasks == 1 else f", {event.tasks} tasks"
             return f"  {event.step_slug} started{tasks}"
         case MapProgressed():
             return f"  {event.step_slug} {event.done} of {event.total}"
         case AttemptsFailed():
-            times = (
-                "an attempt" if event.failed_attempts == 1 else f"{event.failed_attempts} attempts"
-            )
-            return f"  {event.step_slug}: {times} failed so far"
+            many = f"{event.failed_attempts} attempts"
+            count = "an attempt" if event.failed_attempts == 1 else many
+            return f"  {event.step_slug}: {count} failed so far"
         case StepCompleted():
             return f"  {event.step_slug} {_status('completed')}"
         case StepFailed():
             return f"  {event.step_slug} {_status('failed')}: {event.error_message}"
         case StepSkipped():
             why = (event.reason or "").replace("_", " ")
-            return f"  {event.step_slug} {_status('skipped')} ({why})"
+            reason = f": {event.error_message}" if event.error_message else ""
+            return f"  {event.step_slug} {_status('skipped')} ({why}){reason}"
         case StepCancelled():
             return f"  {event.step_slug} {_status('cancelled')}"
         case RunEnded():
             reason = f": {event.error_message}" if event.error_message else ""
-            return f"run {_status(event.status)}{reason}"
+            where = f" at {event.failed_step_slug}" if event.failed_step_slug else ""
+            return f"run {_status(event.status)}{where}{reason}"
+
+
+def _watch(run: Run[Any]) -> RunEnded:
+    if not (sys.stdout.isatty() and may_color()):
+        return _follow(run, lambda event: click.echo(describe(event)))
+    # Here, since lines do not need what draws the table.
+    from pgflow_cli.live import StepTable, drawn
+
+    table = StepTable(run.progress())
+    with drawn(table):
+        ended = _follow(run, table.apply)
+    click.echo(describe(ended))
+    return ended
+
+
+def _print_json(event: Event) -> None:
+    print_json_line({"event": type(event).__name__, **asdict(event)})
+
+
+def _follow(run: Run[Any], tell: Callable[[Event], None]) -> RunEnded:
+    for event in run.events():
+        tell(event)
+        if isinstance(event, RunEnded):
+            return event
+    raise AssertionError("the last event of a run is its end")
 
 
 def _status(status: str) -> str:
-    return paint(status, _COLORS[status])
+    return paint(status, COLORS[status])

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
+from pgflow_client._functions.overview import (
+    FailedAttempt,
+    FlowOverview,
+    WorkerOverview,
+    list_failed_attempts,
+    list_flow_slugs,
+    list_flows,
+    list_workers,
+)
+from pgflow_client._functions.runs import schema_version
 from pgflow_client.errors import translate_errors
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from psycopg import Connection
@@ -34,75 +43,6 @@ T = TypeVar("T")
 
 # Who was lost longer ago has lost its tasks to others, and is history.
 _LOST_SINCE: Final = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowOverview:
-    """A flow in numbers.
-
-    Attributes:
-        flow_slug: The flow.
-        steps: Number of its steps.
-        runs_started: Runs under way.
-        runs_completed: Runs that completed.
-        runs_failed: Runs that failed.
-        runs_cancelled: Runs that were cancelled.
-        tasks_ready: Queued tasks that a worker may claim now.
-        tasks_delayed: Queued tasks that wait for their time, such as a retry.
-        tasks_started: Tasks that workers hold.
-    """
-
-    flow_slug: str
-    steps: int
-    runs_started: int
-    runs_completed: int
-    runs_failed: int
-    runs_cancelled: int
-    tasks_ready: int
-    tasks_delayed: int
-    tasks_started: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOverview:
-    """A worker that has registered and has not stopped in good order.
-
-    Attributes:
-        worker_id: The worker.
-        place: Where it runs: host and process id.
-        flow_slugs: The flows that it serves.
-        state: "alive"; "deprecated" if it was told to drain; "lost" if its lease has run out.
-        started_at: When it registered.
-        last_heartbeat_at: When it last said that it is alive.
-    """
-
-    worker_id: UUID
-    place: str
-    flow_slugs: tuple[str, ...]
-    state: Literal["alive", "deprecated", "lost"]
-    started_at: datetime
-    last_heartbeat_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
-    """An attempt of a task that failed.
-
-    Attributes:
-        step_slug: The step.
-        task_index: The element's place for a map, else 0.
-        attempt: Which attempt it was, from 1.
-        failed_at: When the failure was recorded.
-        retry_at: When the next attempt may start, at the earliest; None where there is none.
-        error_message: What went wrong.
-    """
-
-    step_slug: str
-    task_index: int
-    attempt: int
-    failed_at: datetime
-    retry_at: datetime | None
-    error_message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +70,6 @@ def read_overview(conn: Connection[Any]) -> Overview:
     Raises:
         DatabaseProblem: pgflow is not installed, or the user is no pgflow_reader.
     """
-    # Here, since the functions make the values of this module.
-    from pgflow_client._functions.overview import list_flows, list_workers
-
     with translate_errors(), conn.transaction():
         return Overview(
             schema_version=read_schema_version(conn),
@@ -147,8 +84,6 @@ def read_schema_version(conn: Connection[Any]) -> int:
     Raises:
         DatabaseProblem: pgflow is not installed, or the user may not use it.
     """
-    from pgflow_client._functions.runs import schema_version
-
     return _execute(conn, schema_version())
 
 
@@ -158,8 +93,6 @@ def read_flow_slugs(conn: Connection[Any]) -> tuple[str, ...]:
     Raises:
         DatabaseProblem: pgflow is not installed, or the user may not use it.
     """
-    from pgflow_client._functions.overview import list_flow_slugs
-
     return tuple(_execute(conn, list_flow_slugs()))
 
 
@@ -176,8 +109,6 @@ def read_failed_attempts(
     Raises:
         DatabaseProblem: pgflow is not installed, or the user is no pgflow_reader.
     """
-    from pgflow_client._functions.overview import list_failed_attempts
-
     return tuple(_execute(conn, list_failed_attempts(run_id, limit)))
 
 

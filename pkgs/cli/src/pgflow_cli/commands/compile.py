@@ -1,46 +1,93 @@
-"""`pgflow compile`: flows as SQL."""
+"""`pgflow compile`: flows as SQL migrations, for people who apply their migrations themselves."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pgflow_cli.options import as_json as as_json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pgflow_dsl import Flow
+
 
 @click.command()
-@click.argument("sources", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
+@click.argument("targets", nargs=-1, required=True, metavar="MODULE:FLOW...")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write one file for each flow into this folder, made if it is not there.",
+    metavar="DIR",
+    help="Write a file into this folder, made if it is not there. Default: print the SQL.",
 )
-@click.option("--force", is_flag=True, help="Overwrite files that say something else.")
-def compile(*, sources: tuple[str, ...], out: Path | None, force: bool) -> int:
+@click.option(
+    "--name",
+    help="Name of the file, with all flows in it. Default: create_FLOW_flow.sql for each flow.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a file with other content.")
+@as_json_option
+def compile(
+    *, targets: tuple[str, ...], out: Path | None, name: str | None, force: bool, as_json: bool
+) -> None:
     """Turn flows into SQL that defines them.
 
-    The SQL depends on nothing but the flow, and may be run again: it then updates options. Without
-    --out it is printed. A worker compiles the flows that it serves by itself; this is for people
-    who own their migrations.
+    MODULE:FLOW is a flow of a module or file, such as flows:greet or app/flows.py:greet; the
+    module alone stands for all flows in it. The same flow gives the same SQL. To run it again
+    changes nothing, or updates options; it refuses to change the structure of a flow that is there.
     """
+    if out is None and (name or force or as_json):
+        raise click.UsageError("--name, --force and --json are about files, and need --out")
+    if name is not None and (Path(name).name != name or name in {".", ".."}):
+        raise click.UsageError("--name is the name of a file; its folder is given by --out")
     from pgflow_dsl import compile_flow
 
+    flows = _load(targets)
+    if out is None:
+        click.echo("\n".join(compile_flow(flow) for flow in flows), nl=False)
+        return
+    states = _write(_files(flows, out, name), force=force)
+    if as_json:
+        from pgflow_cli.printing import print_json
+
+        print_json([{"path": str(path), "state": state} for path, state in states.items()])
+        return
+    for path, state in states.items():
+        click.echo(f"{state.capitalize()}: {path}")
+
+
+def _load(targets: Sequence[str]) -> list[Flow[Any]]:
     from pgflow_cli.loading import load_flows
 
-    texts = {flow.slug: compile_flow(flow) for flow in load_flows(sources)}
-    if out is None:
-        click.echo("\n".join(texts.values()))
-        return 0
-    files = {out / f"create_{slug}_flow.sql": f"{text}\n" for slug, text in texts.items()}
-    # All are looked at before any is written.
-    changed = [path for path, text in files.items() if path.exists() and path.read_text() != text]
-    if changed and not force:
-        listed = ", ".join(map(str, changed))
-        raise click.ClickException(
-            f"{listed} says something else; --force overwrites, and nothing was written"
-        )
-    out.mkdir(parents=True, exist_ok=True)
+    return load_flows(targets)
+
+
+def _files(flows: Sequence[Flow[Any]], out: Path, name: str | None) -> dict[Path, str]:
+    from pgflow_dsl import compile_flow
+
+    if name is None:
+        return {out / f"create_{flow.slug}_flow.sql": compile_flow(flow) for flow in flows}
+    file = name if name.endswith(".sql") else f"{name}.sql"
+    return {out / file: "\n".join(compile_flow(flow) for flow in flows)}
+
+
+def _write(files: Mapping[Path, str], *, force: bool) -> dict[Path, str]:
+    """Write the files, all or none; return what became of each."""
+    from pgflow_cli.errors import FileDiffers
+
+    states: dict[Path, str] = {}
     for path, text in files.items():
-        is_new = not path.exists() or path in changed
-        path.write_text(text)
-        click.echo(f"{'Wrote' if is_new else 'Unchanged:'} {path}")
-    return 0
+        there = path.read_bytes() if path.exists() else None
+        if there is not None and there != text.encode() and not force:
+            raise FileDiffers(path)
+        states[path] = "unchanged" if there == text.encode() else "written"
+    for path, text in files.items():
+        if states[path] == "written":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Under another name first: a migration tool that looks now sees all of it or nothing.
+            draft = path.with_name(f".{path.name}.tmp")
+            draft.write_bytes(text.encode())
+            draft.replace(path)
+    return states

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,11 @@ import click
 from pgflow_cli.options import as_json, database_url
 
 if TYPE_CHECKING:
-    from pgflow_client import Client, Run
+    from uuid import UUID
+
+    from pgflow_client import Run
+
+    from pgflow_cli.database import Database
 
 
 @click.command()
@@ -22,15 +24,16 @@ if TYPE_CHECKING:
     "--input",
     "file",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="Read the input from this file, - for standard input.",
+    metavar="FILE",
+    help="Read the input from this file; - is standard input.",
 )
 @click.option("--watch", is_flag=True, help="Show what happens until the run ends.")
-@click.option("--run-id", metavar="UUID", help="Give the run this id.")
+@click.option("--run-id", type=click.UUID, help="Give the run this id, to start it only once.")
 @click.option(
     "--priority",
+    type=click.IntRange(-32768, 32767),
     default=0,
     show_default=True,
-    type=click.IntRange(-32768, 32767),
     help="Runs with a higher one go first.",
 )
 @database_url
@@ -41,61 +44,86 @@ def start(
     text: str | None,
     file: Path | None,
     watch: bool,
-    run_id: str | None,
+    run_id: UUID | None,
     priority: int,
     database_url: str | None,
     as_json: bool,
 ) -> int:
     """Start a run of a flow and print its id.
 
-    FLOW is the slug of a flow that the database has, or MODULE:FLOW in code, which checks the
-    input. INPUT is JSON; without one the input is null. With --watch the exit code is 0 if the run
-    completed, 1 if it failed, 4 if it was cancelled.
+    FLOW is the slug of a flow that the database has, or MODULE:FLOW in code, whose types then check
+    the input. INPUT is JSON, - reads it from standard input; without one it is null. One that
+    begins with a minus comes after `--`.
+
+    With --watch the exit code is 0 if the run completed, 1 if it failed, 4 if it was cancelled.
+    Ctrl-C ends the watching, and not the run.
     """
-    from pgflow_client import Client
-
     from pgflow_cli.loading import load_flow, names_code
-    from pgflow_cli.printing import print_json
-    from pgflow_cli.ready import ready_database, telling_of
+    from pgflow_cli.ready import ready_database
+    from pgflow_cli.run_input import read_input
 
-    value = _read_input(text, file)
-    flow_or_slug: Any = load_flow(flow) if names_code(flow) else flow
+    json_text, value = read_input(text, file)
+    given: Any = flow
     if names_code(flow):
-        value = flow_or_slug.load_input(json.dumps(value))
+        given = load_flow(flow)
+        value = given.load_input(json_text)
     database = ready_database(database_url)
-    with telling_of(database), Client(database.url) as client:
-        run = _start(client, flow_or_slug, value, run_id, priority)
-        if as_json and not watch:
-            print_json({"run_id": str(run.run_id), "flow_slug": run.flow_slug})
-        elif not as_json:
-            click.echo(str(run.run_id))
-        if not watch:
+    start = _Start(database=database, name=flow, flow=given, is_watched=watch, as_json=as_json)
+    return start.run(value, run_id, priority)
+
+
+class _Start:
+    """One start of a run, and what is shown of it."""
+
+    def __init__(
+        self, *, database: Database, name: str, flow: Any, is_watched: bool, as_json: bool
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._flow = flow
+        self._is_watched = is_watched
+        self._as_json = as_json
+
+    def run(self, value: Any, run_id: UUID | None, priority: int) -> int:
+        from pgflow_client import Client, FlowNotFound
+
+        from pgflow_cli.ready import telling_of
+
+        with telling_of(self._database), Client(self._database.url) as client:
+            try:
+                run = client.start_flow(self._flow, value, run_id=run_id, priority=priority)
+            except FlowNotFound as error:
+                error.add_note(self._advice())
+                raise
+            return self._show(run)
+
+    def _show(self, run: Run[Any]) -> int:
+        from pgflow_cli.printing import print_json
+
+        if not self._is_watched:
+            if self._as_json:
+                print_json({"run_id": run.run_id, "flow_slug": run.flow_slug})
+            else:
+                click.echo(str(run.run_id))
             return 0
         from pgflow_cli.watching import watch_run
 
-        return watch_run(run, as_json=as_json)
+        return watch_run(run, as_json=self._as_json)
 
+    def _advice(self) -> str:
+        """Say what a flow that the database does not have can be made of."""
+        import psycopg
+        from pgflow_client.overview import read_flow_slugs
 
-def _start(client: Client, flow: Any, value: Any, run_id: str | None, priority: int) -> Run[Any]:
-    from uuid import UUID
-
-    try:
-        chosen = UUID(run_id) if run_id else None
-    except ValueError:
-        raise click.UsageError(f"--run-id takes a UUID, not {run_id!r}") from None
-    return client.start_flow(flow, value, run_id=chosen, priority=priority)
-
-
-def _read_input(text: str | None, file: Path | None) -> Any:
-    if text is not None and file is not None:
-        raise click.UsageError("give the input once: as INPUT or with --input")
-    if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise click.ClickException(
-            f"the input is not JSON: {error}\nA text needs quotes of its own: '\"text\"'"
-        ) from error
+        if self._flow is not self._name:
+            return (
+                f"`pgflow worker {self._name}` defines it there and serves it; "
+                f"`pgflow compile {self._name}` prints the SQL that does."
+            )
+        lines: list[str] = []
+        if Path(f"{self._name}.py").exists():
+            lines.append(f"For a flow of {self._name}.py, write {self._name}:NAME.")
+        with psycopg.connect(self._database.url) as conn:
+            slugs = read_flow_slugs(conn)
+        lines.append(f"It has: {', '.join(slugs)}." if slugs else "It has no flows yet.")
+        return "\n".join(lines)

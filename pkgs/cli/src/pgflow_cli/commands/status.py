@@ -10,129 +10,76 @@ import click
 from pgflow_cli.options import as_json, database_url
 
 if TYPE_CHECKING:
-    from pgflow_client import RunProgress
-    from pgflow_client.overview import FailedAttempt, Overview
+    from uuid import UUID
 
-# Failed attempts that are shown of a run.
-_SHOWN_ATTEMPTS = 10
+    from pgflow_cli.database import Database
+
+# Failed attempts that are read of a run, the latest.
+_MOST_ATTEMPTS = 20
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN_ID]", required=False)
+@click.argument("run_id", type=click.UUID, metavar="[RUN_ID]", required=False)
 @database_url
 @as_json
-def status(*, run_id: str | None, database_url: str | None, as_json: bool) -> int:
+def status(*, run_id: UUID | None, database_url: str | None, as_json: bool) -> None:
     """Show what a database does, or where one run stands.
 
-    Without RUN_ID: flows with their runs and queues, and the workers. With one: its steps, and the
-    attempts that failed. Needs the role pgflow_reader.
+    Without RUN_ID: the flows with their runs and tasks, and the workers. With one: its steps, and
+    its latest failed attempts. Who is not allowed to read tables sees a run without those.
     """
-    import psycopg
-    from pgflow_client import Client
-    from pgflow_client.overview import read_failed_attempts, read_overview
-
-    from pgflow_cli.printing import print_json
-    from pgflow_cli.ready import ready_database, telling_of
+    from pgflow_cli.ready import ready_database
 
     database = ready_database(database_url)
+    if run_id is None:
+        _show_database(database, as_json)
+    else:
+        _show_run(database, run_id, as_json)
+
+
+def _show_database(database: Database, as_json: bool) -> None:
+    import psycopg
+    from pgflow_client.overview import read_overview
+
+    from pgflow_cli.printing import print_json
+    from pgflow_cli.ready import telling_of
+
     with telling_of(database), psycopg.connect(database.url, autocommit=True) as conn:
-        if run_id is None:
-            overview = read_overview(conn)
-            if as_json:
-                print_json(asdict(overview))
-            else:
-                _show_overview(overview)
-            return 0
-        progress = Client(conn).get_run(_uuid(run_id)).progress()
-        attempts = read_failed_attempts(conn, progress.run_id, _SHOWN_ATTEMPTS)
+        overview = read_overview(conn)
     if as_json:
-        print_json({**asdict(progress), "failed_attempts": [asdict(each) for each in attempts]})
-    else:
-        _show_run(progress, attempts)
-    return 0
+        print_json(asdict(overview))
+        return
+    from pgflow_cli.tables import overview_lines
+
+    _print_lines(overview_lines(overview))
 
 
-def _uuid(text: str) -> Any:
-    from uuid import UUID
+def _show_run(database: Database, run_id: UUID, as_json: bool) -> None:
+    import psycopg
+    from pgflow_client import Client, PermissionRefused
+    from pgflow_client.overview import FailedAttempt, read_failed_attempts
 
-    try:
-        return UUID(text)
-    except ValueError:
-        raise click.UsageError(f"a run has a UUID as its id, not {text!r}") from None
+    from pgflow_cli.printing import print_json
+    from pgflow_cli.ready import telling_of
 
+    attempts: tuple[FailedAttempt, ...] | None
+    with telling_of(database), psycopg.connect(database.url, autocommit=True) as conn:
+        with Client(conn) as client:
+            progress = client.get_run(run_id).progress()
+        try:
+            attempts = read_failed_attempts(conn, run_id, _MOST_ATTEMPTS)
+        except PermissionRefused:
+            # A client may follow runs, but not read tables.
+            attempts = None
+    if as_json:
+        listed = None if attempts is None else [asdict(attempt) for attempt in attempts]
+        print_json({**asdict(progress), "failed_attempts": listed})
+        return
+    from pgflow_cli.tables import run_lines
 
-def _show_overview(overview: Overview) -> None:
-    click.echo(f"schema version {overview.schema_version}")
-    if not overview.flows:
-        click.echo(
-            "no flows yet: start a worker that serves some, or apply what `pgflow compile` prints"
-        )
-    rows = [
-        [
-            flow.flow_slug,
-            flow.steps,
-            flow.runs_started,
-            flow.runs_completed,
-            flow.runs_failed,
-            flow.runs_cancelled,
-            flow.tasks_ready,
-            flow.tasks_delayed,
-            flow.tasks_started,
-        ]
-        for flow in overview.flows
-    ]
-    if rows:
-        heads = [
-            "flow",
-            "steps",
-            "running",
-            "completed",
-            "failed",
-            "cancelled",
-            "ready",
-            "delayed",
-            "claimed",
-        ]
-        _table(heads, rows)
-    workers = [
-        [worker.place, worker.state, ", ".join(worker.flow_slugs), worker.worker_id]
-        for worker in overview.workers
-    ]
-    if workers:
-        _table(["worker", "state", "flows", "id"], workers)
-    else:
-        click.echo("no workers")
+    _print_lines(run_lines(progress, attempts))
 
 
-def _show_run(run: RunProgress, attempts: tuple[FailedAttempt, ...]) -> None:
-    from pgflow_cli.printing import paint
-
-    click.echo(f"run {run.run_id} of {run.flow_slug}: {run.status}")
-    if run.error_message:
-        click.echo(paint(f"{run.failed_step_slug or 'run'}: {run.error_message}", "red"))
-    rows = [
-        [
-            step.step_slug,
-            step.kind,
-            step.status,
-            "" if step.tasks_total is None else f"{step.tasks_done}/{step.tasks_total}",
-            step.failed_attempts or "",
-            (step.skip_reason or step.error_message or "").replace("\n", " ")[:60],
-        ]
-        for step in run.steps
-    ]
-    _table(["step", "kind", "status", "tasks", "failed attempts", "why"], rows)
-    for each in attempts:
-        message = each.error_message.replace("\n", " ")[:200]
-        click.echo(
-            f"attempt {each.attempt} of {each.step_slug}[{each.task_index}] failed: {message}"
-        )
-
-
-def _table(heads: list[str], rows: list[list[Any]]) -> None:
-    texts = [heads, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(heads))]
-    click.echo()
-    for row in texts:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
+def _print_lines(lines: Any) -> None:
+    for line in lines:
+        click.echo(line)

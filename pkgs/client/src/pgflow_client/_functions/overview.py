@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 from pgflow_client._functions.call import Call, Rows
-from pgflow_client.overview import FailedAttempt, FlowOverview, WorkerOverview
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
-__all__ = ["list_failed_attempts", "list_flow_slugs", "list_flows", "list_workers"]
+__all__ = [
+    "FailedAttempt",
+    "FlowOverview",
+    "WorkerOverview",
+    "list_failed_attempts",
+    "list_flow_slugs",
+    "list_flows",
+    "list_workers",
+]
 
 _LIST_FLOW_SLUGS: Final = "select flow.flow_slug from pgflow.flows as flow order by flow.flow_slug"
 _LIST_FLOWS: Final = """
@@ -71,6 +80,75 @@ where attempt.run_id = %(run_id)s::uuid
 order by attempt.failed_at desc, attempt.step_slug, attempt.task_index, attempt.attempt desc
 limit %(limit)s::int
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowOverview:
+    """A flow in numbers.
+
+    Attributes:
+        flow_slug: The flow.
+        steps: Number of its steps.
+        runs_started: Runs under way.
+        runs_completed: Runs that completed.
+        runs_failed: Runs that failed.
+        runs_cancelled: Runs that were cancelled.
+        tasks_ready: Queued tasks that a worker may claim now.
+        tasks_delayed: Queued tasks that wait for their time, such as a retry.
+        tasks_started: Tasks that workers hold.
+    """
+
+    flow_slug: str
+    steps: int
+    runs_started: int
+    runs_completed: int
+    runs_failed: int
+    runs_cancelled: int
+    tasks_ready: int
+    tasks_delayed: int
+    tasks_started: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOverview:
+    """A worker that has registered and has not stopped in good order.
+
+    Attributes:
+        worker_id: The worker.
+        place: Where it runs: host and process id.
+        flow_slugs: The flows that it serves.
+        state: "alive"; "deprecated" if it was told to drain; "lost" if its lease has run out.
+        started_at: When it registered.
+        last_heartbeat_at: When it last said that it is alive.
+    """
+
+    worker_id: UUID
+    place: str
+    flow_slugs: tuple[str, ...]
+    state: Literal["alive", "deprecated", "lost"]
+    started_at: datetime
+    last_heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """An attempt of a task that failed.
+
+    Attributes:
+        step_slug: The step.
+        task_index: The element's place for a map, else 0.
+        attempt: Which attempt it was, from 1.
+        failed_at: When the failure was recorded.
+        retry_at: When the next attempt may start, at the earliest; None where there is none.
+        error_message: What went wrong.
+    """
+
+    step_slug: str
+    task_index: int
+    attempt: int
+    failed_at: datetime
+    retry_at: datetime | None
+    error_message: str
 
 
 def list_flow_slugs() -> Call[list[str]]:

@@ -1,0 +1,134 @@
+"""A worker as a process: its signals, and an end that comes in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pgflow_worker import WorkerState
+
+from pgflow_cli.ending import leave_without_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pgflow_worker import Worker
+
+__all__ = ["serve"]
+
+logger: Final = logging.getLogger("pgflow.worker")
+
+# How long tasks of the loop get to end after their cancellation, in seconds.
+_PATIENCE: Final = 1.0
+_KILLED: Final = 128
+
+
+def serve(make_worker: Callable[[], Worker]) -> int:
+    """Run a worker until a signal ends it.
+
+    The first SIGTERM or SIGINT drains it, the second stops it at once and hands its tasks back,
+    the third ends the process.
+
+    Args:
+        make_worker: Makes the worker, on the loop that is to run it.
+
+    Returns:
+        The exit code: 0 for a worker that drained, 128 + N where signal N cut it short.
+
+    Raises:
+        PgflowError: It could not start.
+    """
+    # psycopg needs this kind, which is not the default one everywhere.
+    loop = asyncio.SelectorEventLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(_serve(loop, make_worker))
+    finally:
+        _close(loop)
+
+
+async def _serve(loop: asyncio.AbstractEventLoop, make_worker: Callable[[], Worker]) -> int:
+    worker = make_worker()
+    running = asyncio.ensure_future(worker.run())
+    signals = _Signals(worker, running)
+    signals.listen(loop)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not signals.received:
+            raise
+    return signals.exit_code
+
+
+class _Signals:
+    """What signals do to a worker.
+
+    Attributes:
+        received: The signals so far.
+    """
+
+    def __init__(self, worker: Worker, running: asyncio.Future[None]) -> None:
+        self.received: Final[list[int]] = []
+        self._worker: Final = worker
+        self._running: Final = running
+        self._was_cut_short = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 unless the worker was cut short."""
+        return _KILLED + self.received[-1] if self._was_cut_short else 0
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the signals handled on the loop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                loop.add_signal_handler(number, self._receive, number)
+            except NotImplementedError:
+                # Windows: a handler runs between two instructions of the main thread.
+                def pass_on(got: int, frame: object) -> None:
+                    loop.call_soon_threadsafe(self._receive, got)
+
+                signal.signal(number, pass_on)
+
+    def _receive(self, number: int) -> None:
+        self.received.append(number)
+        name = signal.Signals(number).name
+        if len(self.received) > 2:
+            logger.error("%s: ends without a word; others take over its tasks", name)
+            os._exit(_KILLED + number)
+        if len(self.received) == 2:
+            logger.warning("%s: stops at once and hands its tasks back", name)
+            self._was_cut_short = True
+            self._worker.stop()
+        elif self._worker.state in (WorkerState.CREATED, WorkerState.STARTING):
+            # Nothing has been claimed yet, and a connection may be long in coming.
+            self._was_cut_short = True
+            self._running.cancel()
+        else:
+            logger.info("%s: finishes its tasks; once more stops it at once", name)
+            self._worker.drain()
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close the loop, if all that runs on it lets itself be ended."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        with suppress(KeyboardInterrupt):
+            _, tasks = loop.run_until_complete(asyncio.wait(tasks, timeout=_PATIENCE))
+    if tasks:
+        # A handler that swallows its cancellation.
+        leave_without_waiting()
+        return
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    asyncio.set_event_loop(None)
+    loop.close()

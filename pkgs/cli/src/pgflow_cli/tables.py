@@ -1,0 +1,110 @@
+"""What `pgflow status` shows people, as lines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pgflow_cli.printing import paint, spell_seconds
+from pgflow_cli.watching import COLORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pgflow_client import RunProgress, StepProgress
+    from pgflow_client.overview import FailedAttempt, FlowOverview, Overview, WorkerOverview
+
+__all__ = ["overview_lines", "run_lines"]
+
+# Characters of an error in a table; the whole of it is a line of its own, or in --json.
+_LONGEST_REASON = 60
+
+
+def overview_lines(overview: Overview) -> Iterator[str]:
+    """Give the lines that show a database."""
+    yield f"schema version {overview.schema_version}"
+    yield ""
+    if overview.flows:
+        heads = ("flow", "steps", "running", "completed", "failed", "cancelled")
+        tasks = ("tasks ready", "delayed", "claimed")
+        yield from _table((*heads, *tasks), [_flow_row(flow) for flow in overview.flows])
+    else:
+        yield "no flows yet: `pgflow worker MODULE:FLOW` defines one and serves it"
+    yield ""
+    if overview.workers:
+        rows = [_worker_row(worker) for worker in overview.workers]
+        yield from _table(("worker", "state", "started", "flows", "id"), rows)
+    else:
+        yield "no workers"
+
+
+def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Iterator[str]:
+    """Give the lines that show a run.
+
+    Args:
+        run: Where it stands.
+        attempts: Its latest failed attempts; None where they may not be read.
+    """
+    color = COLORS.get(run.status)
+    status = paint(run.status, color) if color else run.status
+    yield f"run {run.run_id} of {run.flow_slug}: {status}"
+    yield f"started {run.started_at.astimezone():%Y-%m-%d %H:%M:%S}, {_duration(run)}"
+    if run.error_message:
+        yield f"{run.failed_step_slug or 'the run'} failed: {run.error_message}"
+    yield ""
+    heads = ("step", "kind", "status", "tasks", "failed attempts", "time", "why")
+    yield from _table(heads, [_step_row(step) for step in run.steps])
+    if attempts is None:
+        yield ""
+        yield "The attempts that failed are shown to members of pgflow_reader."
+    elif attempts:
+        yield ""
+        yield "Failed attempts, the latest first:"
+        for attempt in attempts:
+            yield _attempt_line(attempt, run)
+
+
+def _flow_row(flow: FlowOverview) -> tuple[object, ...]:
+    runs = (flow.runs_started, flow.runs_completed, flow.runs_failed, flow.runs_cancelled)
+    tasks = (flow.tasks_ready, flow.tasks_delayed, flow.tasks_started)
+    return (flow.flow_slug, flow.steps, *runs, *tasks)
+
+
+def _worker_row(worker: WorkerOverview) -> tuple[object, ...]:
+    started = f"{worker.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return (worker.place, worker.state, started, ", ".join(worker.flow_slugs), worker.worker_id)
+
+
+def _step_row(step: StepProgress) -> tuple[object, ...]:
+    tasks = "" if step.tasks_total is None else f"{step.tasks_done}/{step.tasks_total}"
+    why = (step.error_message or (step.skip_reason or "").replace("_", " ")).partition("\n")[0]
+    if len(why) > _LONGEST_REASON:
+        why = f"{why[: _LONGEST_REASON - 1]}…"
+    time = ""
+    if step.started_at is not None and step.ended_at is not None:
+        time = spell_seconds((step.ended_at - step.started_at).total_seconds())
+    return (step.step_slug, step.kind, step.status, tasks, step.failed_attempts or "", time, why)
+
+
+def _attempt_line(attempt: FailedAttempt, run: RunProgress) -> str:
+    maps = {step.step_slug for step in run.steps if step.kind == "map"}
+    place = f"[{attempt.task_index}]" if attempt.step_slug in maps else ""
+    when = f"{attempt.failed_at.astimezone():%H:%M:%S}"
+    return (
+        f"  {when} {attempt.step_slug}{place}, attempt {attempt.attempt}: {attempt.error_message}"
+    )
+
+
+def _duration(run: RunProgress) -> str:
+    end = run.ended_at or datetime.now(UTC)
+    spelt = spell_seconds(max(0.0, (end - run.started_at).total_seconds()))
+    return f"took {spelt}" if run.is_ended else f"under way for {spelt}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    # A column in which nothing is said is left out.
+    used = [column for column, _ in enumerate(heads) if any(row[column] for row in texts[1:])]
+    widths = {column: max(len(row[column]) for row in texts) for column in used}
+    for row in texts:
+        yield "  ".join(row[column].ljust(widths[column]) for column in used).rstrip()
