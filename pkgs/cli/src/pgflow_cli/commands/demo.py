@@ -33,13 +33,14 @@ def demo(*, folder: Path | None, database_url: str | None, install: bool, out: P
     writes a report with a picture of itself. FOLDER is the current one by default; in a clone of
     pgflow, the whole project. Nothing in it is changed.
     """
-    from pgflow_cli.demo.places import check_report, choose_folder, show
+    from pgflow_cli.demo.files import to_show, to_text
+    from pgflow_cli.demo.places import check_report, choose_folder
     from pgflow_cli.demo.view import choose_view
 
     folder = choose_folder(folder)
     report = None if out is None else check_report(out)
     view = choose_view()
-    view.title(f"Reading the text, Markdown, Python and SQL files in {show(folder)}")
+    view.title(f"Reading the text, Markdown, Python and SQL files in {to_show(to_text(folder))}")
     with view.busy("Getting the database ready"):
         database = _ready(database_url, install)
     view.done(_what_database(database))
@@ -73,9 +74,15 @@ def _run(
 
 
 def _ready(option: str | None, install: bool) -> Database:
+    from pgflow_client import SchemaMissing
+
     from pgflow_cli.ready import ready_database
 
-    return ready_database(option, install=install)
+    try:
+        return ready_database(option, install=install)
+    except SchemaMissing as error:
+        error.add_note("Or have the demo do it: pgflow demo --install")
+        raise
 
 
 def _what_database(database: Database) -> str:

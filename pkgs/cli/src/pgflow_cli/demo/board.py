@@ -14,7 +14,7 @@ from pgflow_cli.demo.graph import draw_graph
 from pgflow_cli.demo.words import describe, spell_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from pgflow_cli.demo.graph import GraphLine
     from pgflow_cli.demo.state import RunView, StepView
@@ -46,7 +46,7 @@ class Board:
         self._print(Text(text, style="bold"))
 
     @contextmanager
-    def busy(self, text: str) -> Iterator[None]:
+    def busy(self, text: str) -> Generator[None]:
         """Show a turning mark for as long as something takes."""
         with self._console.status(Text(f"{text} ...", style="dim"), spinner="dots"):
             yield
@@ -56,7 +56,7 @@ class Board:
         self._print(Text.assemble(("✓ ", "green"), text))
 
     @contextmanager
-    def watching(self, run: RunView) -> Iterator[None]:
+    def watching(self, run: RunView) -> Generator[None]:
         """Draw a run until it has ended; the last drawing stays."""
         drawing = _Drawing(run, self._map_began_at)
         self._print(Text())
@@ -79,14 +79,17 @@ class Board:
 
     def fact(self, name: str, text: str) -> None:
         """Show a name and what stands behind it."""
-        self._print(Text.assemble((f"{name:<8}", "dim"), text))
+        self._print_whole(Text.assemble((f"{name:<8}", "dim"), text))
 
     def command(self, command: str, purpose: str) -> None:
         """Show a command to type, and what for."""
-        self._print(Text.assemble("  ", (command, "bold"), "\n      ", (purpose, "dim")))
+        self._print_whole(Text.assemble("  ", (command, "bold"), "\n      ", (purpose, "dim")))
 
     def _print(self, text: Text) -> None:
-        # The terminal breaks long lines itself, so that they can be copied whole.
+        self._console.print(text)
+
+    def _print_whole(self, text: Text) -> None:
+        # The terminal breaks long lines itself, so that they can be copied as they are.
         self._console.print(text, soft_wrap=True)
 
 

@@ -6,19 +6,21 @@ import os
 import shlex
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pgflow_cli.demo.places import show
+from pgflow_cli.demo import flow
+from pgflow_cli.demo.places import current_folder, show
 from pgflow_cli.demo.report import summary
 from pgflow_cli.demo.words import spell
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from uuid import UUID
 
     from pgflow_cli.demo.session import Outcome
     from pgflow_cli.demo.view import View
 
+PROGRAM: Final = "pgflow"
 FLOW: Final = "pgflow_cli.demo.flow:demo"
 # Set by `uv run`, in whose environment alone the command may be known.
 UV_VARIABLE: Final = "UV_RUN_RECURSION_DEPTH"
@@ -36,7 +38,7 @@ def tell_end(
         option: What --database-url was given, which the next commands then need too.
         view: Where to tell it.
     """
-    view.say(f"{summary(outcome.totals.all)}, in {spell(outcome.duration)}.")
+    view.say(f"Done in {spell(outcome.duration)}: {summary(outcome.totals.all)}.")
     view.say()
     view.fact("Report", show(report))
     view.fact("Flow", show(flow_file()))
@@ -46,12 +48,12 @@ def tell_end(
     where = _database_words(option)
     view.command(
         shlex.join([*program(), "status", str(run_id), *where]),
-        "where each step of this run stands, as the database knows it",
+        "where the steps of this run stand, asked anew",
     )
     view.command(shlex.join([*program(), "compile", FLOW]), "the SQL that defines this flow")
     view.command(
         shlex.join([*program(), "db", "psql", *where]),
-        "the tables themselves; try: select * from pgflow.step_states;",
+        "the tables; try: select * from pgflow.step_states;",
     )
 
 
@@ -75,18 +77,21 @@ def tell_stop(run_id: UUID | None, option: str | None, view: View) -> None:
 
 
 def program() -> list[str]:
-    """Return the words that this program was called by, so far as they work again."""
+    """Return the words that call this program again, from the current folder."""
     if os.environ.get(UV_VARIABLE):
-        return ["uv", "run", "pgflow"]
-    return ["pgflow"] if shutil.which("pgflow") else [sys.executable, "-m", "pgflow_cli"]
+        # `uv run` finds the environment of the project that the user stands in.
+        if current_folder().is_relative_to(Path(sys.prefix).parent):
+            return ["uv", "run", PROGRAM]
+    elif shutil.which(PROGRAM):
+        return [PROGRAM]
+    called = Path(sys.argv[0])
+    if called.name == PROGRAM and os.access(called, os.X_OK):
+        return [str(called.absolute())]
+    return [sys.executable, "-m", "pgflow_cli"]
 
 
 def flow_file() -> Path:
     """Return the file that defines the demo's flow."""
-    from pathlib import Path
-
-    from pgflow_cli.demo import flow
-
     return Path(flow.__file__)
 
 

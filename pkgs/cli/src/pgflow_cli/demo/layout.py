@@ -44,7 +44,7 @@ def lay_out(flow: Flow[Any]) -> Layout:
             bends = [Bend() for _ in range(ranks[dependency] + 1, ranks[step])]
             for rank, bend in enumerate(bends, start=ranks[dependency] + 1):
                 layers[rank].append(bend)
-            path = (dependency, *bends, step)
+            path: tuple[AnyStep | Bend, ...] = (dependency, *bends, step)
             edges.append(Edge(path=path, only_orders=dependency in step.after))
     _untangle(layers, edges)
     return Layout(layers=tuple(map(tuple, layers)), edges=tuple(edges))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -11,12 +12,20 @@ import click
 from pgflow_cli.demo.words import describe, spell_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from pgflow_cli.demo.state import RunView, StepView
 
 # Seconds between two lines about one map.
 PROGRESS_INTERVAL: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Told:
+    """When a map began, and when it was last told of."""
+
+    began_at: float
+    last_at: float
 
 
 class Lines:
@@ -25,14 +34,14 @@ class Lines:
     def __init__(self) -> None:
         self._width = 0
         self._began_at = 0.0
-        self._map_told_at = 0.0
+        self._maps: dict[str, _Told] = {}
 
     def title(self, text: str) -> None:
         """Write what is being done."""
         click.echo(text)
 
     @contextmanager
-    def busy(self, text: str) -> Iterator[None]:
+    def busy(self, text: str) -> Generator[None]:
         """Write that something takes its time."""
         click.echo(f"{text} ...")
         yield
@@ -42,10 +51,10 @@ class Lines:
         click.echo(text)
 
     @contextmanager
-    def watching(self, run: RunView) -> Iterator[None]:
+    def watching(self, run: RunView) -> Generator[None]:
         """Begin to count the time of what is shown."""
         self._width = max(map(len, run.steps))
-        self._began_at = self._map_told_at = time.monotonic()
+        self._began_at = time.monotonic()
         yield
 
     def show(self, step: StepView) -> None:
@@ -53,10 +62,11 @@ class Lines:
         now = time.monotonic()
         said = describe(step)
         if step.standing == "running":
-            if not step.is_map or now - self._map_told_at < PROGRESS_INTERVAL:
+            told = self._maps.setdefault(step.slug, _Told(began_at=now, last_at=now))
+            if not step.is_map or now - told.last_at < PROGRESS_INTERVAL:
                 return
-            self._map_told_at = now
-            said += f", {spell_rate(step.tasks_done / (now - self._began_at))}"
+            told.last_at = now
+            said += f", {spell_rate(step.tasks_done / (now - told.began_at))}"
         when = f"{now - self._began_at:7.2f} s"
         line = f"{when}  {step.slug:<{self._width}}  {step.standing:<8}  {said}"
         click.echo(line.rstrip())

@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 from pgflow_cli.demo.files import to_path, to_show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from uuid import UUID
 
@@ -58,9 +58,10 @@ def render_report(
         parts += ["## Python", _python(python)]
     if ranking.left_out:
         parts += ["## Left out", _left_out(ranking.left_out)]
+    picture = quote_from_bytes(os.fsencode(picture_of(to_path(survey.report)).name))
     parts += [
         "## How it was made",
-        f"![The steps of the flow, coloured by status]({_link(picture_of(to_path(survey.report)))})",
+        f"![The steps of the flow, coloured by status]({picture})",
         f"Run `{run_id}` of flow `pgflow_demo`. Its step `fetch_motto` failed once on purpose and "
         f"was tried again; attempt {motto.attempts} returned:",
         f"> {motto.text}",
@@ -140,7 +141,7 @@ def _left_out(files: list[FileCounts]) -> str:
     return "\n".join(lines)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     # The first column is a name, the others are numbers.
     rule = ("---", *["---:"] * (len(head) - 1))
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
@@ -152,7 +153,3 @@ def _code(text: str) -> str:
     fence = "`" * (longest + 1)
     inner = f" {text} " if text[:1] in "` " or text[-1:] in "` " else text
     return f"{fence}{inner}{fence}".replace("|", "\\|")
-
-
-def _link(path: Path) -> str:
-    return quote_from_bytes(os.fsencode(path.name))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from pgflow_cli.demo.report import picture_of
 from pgflow_cli.demo.state import RunView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncGenerator, Coroutine
     from uuid import UUID
 
     from pgflow_client import AsyncRun
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pgflow_cli.demo.flow import Survey, Totals
     from pgflow_cli.demo.view import View
 
-# Reading files is little waiting and much Python: more threads would only fight for the interpreter.
+# Reading files is little waiting and much Python, which more threads would only fight for.
 _THREADS: Final = 4
 # What is left at the end can only be the tasks of other runs, which others will take over.
 _LAST_TASKS: Final = timedelta(seconds=5)
@@ -119,7 +120,7 @@ class Session:
 
 
 @asynccontextmanager
-async def _serving(worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
+async def _serving(worker: Worker) -> AsyncGenerator[asyncio.Task[None]]:
     """Have a worker serve until the block ends; give its task once it claims."""
     task = asyncio.create_task(worker.run())
     ready = asyncio.create_task(worker.wait_ready())
@@ -128,13 +129,16 @@ async def _serving(worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
         if task.done():
             task.result()
         yield task
+    except BaseException:
+        # That tasks are handed back is what is wanted here, and no news.
+        logging.getLogger("pgflow.worker").setLevel(logging.ERROR)
+        worker.stop()
+        raise
+    else:
         worker.drain()
     finally:
         ready.cancel()
-        if not task.done():
-            worker.stop()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until_terminated(work: Coroutine[None, None, Outcome]) -> Outcome:

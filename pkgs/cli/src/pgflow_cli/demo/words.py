@@ -48,10 +48,9 @@ def spell_rate(rate: float) -> str:
 
 def _achievements(step: StepView) -> list[str]:
     said: list[str] = []
-    if step.is_map and step.tasks_total:
-        said.append(f"{step.tasks_total:,} task{'' if step.tasks_total == 1 else 's'}")
     if step.duration is not None:
-        said.append(spell(step.duration))
+        counted = f"{step.tasks_total:,} in " if step.is_map else ""
+        said.append(f"{counted}{spell(step.duration)}")
     if step.is_map and step.rate:
         said.append(spell_rate(step.rate))
     if step.failed_attempts:
