@@ -9,7 +9,10 @@ from typing import Any, Final, LiteralString, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
+
+from pgflow_client.errors import DatabaseUnreachable
 
 T = TypeVar("T")
 
@@ -23,7 +26,16 @@ DatabaseError: TypeAlias = psycopg.Error
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 5.0
 # Transient by their nature: the server goes away, comes up, fails over, or refuses us for now.
-_TRANSIENT: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+_TRANSIENT: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+_TRANSIENT_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+# A server that is gone without a word is noticed in half a minute, and not after hours.
+_PARAMETERS: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -35,11 +47,16 @@ class Link:
         conninfo: URL or connection string.
         name: What it is for, for the log and pg_stat_activity.
         prepared_statements: Whether statements are prepared.
+
+    Raises:
+        DatabaseUnreachable: The URL is not one.
     """
 
     def __init__(self, conninfo: str, name: str, *, prepared_statements: bool) -> None:
         self._conninfo: Final = conninfo
         self._name: Final = name
+        self._parameters: Final = _parameters(conninfo, name)
+        self._turn: Final = asyncio.Lock()
         self._prepare_threshold: Final = 0 if prepared_statements else None
         self._conn: AsyncConn | None = None
 
@@ -54,7 +71,7 @@ class Link:
                 self._conninfo,
                 autocommit=True,
                 prepare_threshold=self._prepare_threshold,
-                application_name=f"pgflow {self._name}",
+                **self._parameters,
             )
             # JSON stays text here: pydantic reads it straight into what the handler takes.
             for type_name in ("jsonb", "uuid"):
@@ -72,7 +89,7 @@ class Link:
         function: Callable[[AsyncConn], Awaitable[T]],
         on_loss: Callable[[], None] | None = None,
     ) -> T:
-        """Call a function with the connection until the server has answered.
+        """Call a function with the connection until the server has answered, one call at a time.
 
         The function is called again after a lost connection, so it has to bear that: what was
         sent may or may not have been done.
@@ -85,21 +102,24 @@ class Link:
             psycopg.Error: The server refused what was asked; asking again would not help.
         """
         delay = _FIRST_DELAY
-        while True:
-            try:
-                conn = await self.open()
-                return await function(conn)
-            except _TRANSIENT as error:
-                if not is_transient(error):
-                    raise
-                if on_loss is not None:
-                    on_loss()
-                logger.warning(
-                    "the database cannot be reached (%s), trying again: %s", self._name, error
-                )
-                await self.close()
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-            delay = min(2 * delay, _LONGEST_DELAY)
+        async with self._turn:
+            while True:
+                is_sent = False
+                try:
+                    conn = await self.open()
+                    is_sent = True
+                    return await function(conn)
+                except _TRANSIENT as error:
+                    if not is_transient(error):
+                        raise
+                    if is_sent and on_loss is not None:
+                        on_loss()
+                    logger.warning(
+                        "the database does not answer (%s), trying again: %s", self._name, error
+                    )
+                    await self.close()
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                delay = min(2 * delay, _LONGEST_DELAY)
 
     async def listen(self, channel: LiteralString) -> AsyncGenerator[str | None]:
         """Yield None once listening has begun, then the payload of each notification.
@@ -128,13 +148,8 @@ def connect_briefly(conninfo: str, name: str) -> Conn:
     Raises:
         psycopg.OperationalError: The server cannot be reached within 5 seconds.
     """
-    return psycopg.connect(
-        conninfo,
-        autocommit=True,
-        prepare_threshold=None,
-        connect_timeout=5,
-        application_name=f"pgflow {name}",
-    )
+    parameters: dict[str, Any] = {**_parameters(conninfo, name), "connect_timeout": 5}
+    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **parameters)
 
 
 @contextmanager
@@ -154,7 +169,21 @@ def bounded_transaction(conn: Conn, milliseconds: int) -> Generator[None]:
 def is_transient(error: DatabaseError) -> bool:
     """Tell whether an error may go away by waiting and trying again.
 
-    Lost connections have no SQLSTATE or one of class 08 or 57; deadlocks and serialisation
-    failures are of class 40, exhausted resources of class 53.
+    Lost connections have no SQLSTATE or one of class 08 or 57. Class 25 is a server that only
+    reads, such as one that is not the primary any more; 40 are deadlocks and serialisation
+    failures, 53 exhausted resources, 55 locks that were not to be had, 58 failures of the system
+    below.
     """
-    return error.sqlstate is None or error.sqlstate[:2] in {"08", "40", "53", "57"}
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in _TRANSIENT_CLASSES
+
+
+def _parameters(conninfo: str, name: str) -> dict[str, Any]:
+    """Return what a connection is opened with beyond what its user says of it."""
+    try:
+        given = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
+    defaults = {key: value for key, value in _PARAMETERS.items() if key not in given}
+    return {**defaults, "application_name": f"pgflow {name}"}

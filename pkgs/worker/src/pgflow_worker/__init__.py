@@ -1,6 +1,11 @@
 """Run the handlers of pgflow flows."""
 
-from pgflow_worker.errors import FlowShapeMismatch, FlowsInvalid, WorkerStateInvalid
+from pgflow_worker.errors import (
+    FlowShapeMismatch,
+    FlowsInvalid,
+    WorkerOptionsInvalid,
+    WorkerStateInvalid,
+)
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.state import WorkerState
 from pgflow_worker.worker import Worker
@@ -10,6 +15,7 @@ __all__ = [
     "FlowsInvalid",
     "Worker",
     "WorkerOptions",
+    "WorkerOptionsInvalid",
     "WorkerState",
     "WorkerStateInvalid",
 ]

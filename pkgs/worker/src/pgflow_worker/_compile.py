@@ -27,7 +27,8 @@ async def compile_flows(conn: AsyncConn, flows: Iterable[Flow[Any]], allow_data_
         FlowShapeMismatch: A flow has another structure in the database.
     """
     async with conn.transaction():
-        for flow in flows:
+        # In one order for all workers: each flow is locked until the end.
+        for flow in sorted(flows, key=lambda flow: flow.slug):
             shape = json.dumps(flow.shape())
             answer = json.loads(await ensure_flow_compiled(conn, flow.slug, shape, allow_data_loss))
             if answer["status"] == "mismatch":

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from pgflow_client.worker_protocol import (
@@ -22,8 +22,14 @@ from pgflow_worker._slots import Slots
 
 logger: Final = logging.getLogger("pgflow.worker")
 
-# A server that was cut off in mid-call may commit a claim after it was asked what we hold.
-_SECOND_LOOK: Final = 5.0
+# A server that was cut off in mid-call may commit a claim after it was asked what we hold: seconds
+# after which it is asked again.
+_FURTHER_LOOKS: Final = (5.0, 30.0)
+# Classes of errors that lie in a value, such as too deep a nesting.
+_VALUE_ERRORS: Final = frozenset({"22", "54"})
+# Classes of errors that no other batch would escape: no such function, no right to call it.
+_ERRORS_OF_THE_CALL: Final = frozenset({"0A", "28", "3D", "3F", "42"})
+_NOT_REGISTERED: Final = "PF007"
 
 
 class Exchange:
@@ -37,6 +43,7 @@ class Exchange:
         outbox: Results to report.
         slots: Room for tasks.
         dispatch: Takes over a claimed task.
+        register: Registers the worker, where the database does not know it any more.
     """
 
     def __init__(
@@ -47,35 +54,61 @@ class Exchange:
         outbox: Outbox,
         slots: Slots,
         dispatch: Callable[[TaskRow], None],
+        register: Callable[[AsyncConn], Awaitable[None]],
     ) -> None:
         self._worker_id: Final = worker_id
         self._flow_slugs: Final = flow_slugs
         self._outbox: Final = outbox
         self._slots: Final = slots
         self._dispatch: Final = dispatch
+        self._register: Final = register
         self._held: Final[dict[tuple[str, str, int, int], TaskRow]] = {}
         self._claims_under_way = 0
-        self._no_claims: Final = asyncio.Event()
-        self._no_claims.set()
+        self._settled: Final = asyncio.Event()
+        self._suspicions = 0
         self._may_hold_unknown = False
-        self.is_claiming = True
+        self._is_claiming = True
         self.call_for_work: Final = asyncio.Event()
         self.is_marked = False
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether there is to be more work."""
+        return self._is_claiming
 
     @property
     def held(self) -> list[TaskRow]:
         """Every attempt that is under way or whose result is not recorded yet."""
         return list(self._held.values())
 
+    def stop_claiming(self) -> None:
+        """Claim no more. What is being claimed now still comes."""
+        self._is_claiming = False
+        self.call_for_work.set()
+
+    async def wait_for_claims(self) -> None:
+        """Return when nothing is being claimed."""
+        while self._claims_under_way:
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def wait_until_empty(self) -> None:
+        """Return when nothing is being claimed and every result is recorded."""
+        while self._held or self._claims_under_way:
+            self._settled.clear()
+            await self._settled.wait()
+
     def drop(self, rows: Iterable[TaskRow]) -> None:
         """Forget attempts that were handed back."""
         for row in rows:
             self._held.pop(_key(row), None)
+        self._settled.set()
 
     def let_go(self, row: TaskRow) -> None:
         """Forget an attempt that counts no longer and free its slot; its result is dropped."""
         if self._held.pop(_key(row), None) is not None:
             self._slots.give_back(1)
+            self._settled.set()
 
     async def run_lane(self, link: Link) -> None:
         """Report for ever, and claim with each report what it makes room for.
@@ -100,7 +133,7 @@ class Exchange:
 
         claimed = 0
         try:
-            rows = await link.call(call, self._lost_an_answer)
+            rows = await self._call(link, call)
             claimed = self._take_over(rows)
         finally:
             self._end_claim(quantity, claimed)
@@ -108,16 +141,29 @@ class Exchange:
 
     async def release_unknown(self, link: Link) -> None:
         """Hand back tasks of claims whose answer was lost with a connection, if there may be."""
-        if not self._may_hold_unknown:
-            return
-        # Nothing is claimed while the flag is up, so what is under way now is the last of it.
-        await self._no_claims.wait()
-        released = await link.call(
-            lambda conn: release_unknown_tasks(conn, self._worker_id, self.held)
-        )
-        self._may_hold_unknown = False
-        if released:
-            logger.warning("handed back %d tasks whose claim was cut off", released)
+        while self._may_hold_unknown:
+            # Nothing is claimed while the flag is up, so what is under way now is the last of it.
+            await self.wait_for_claims()
+            suspicions = self._suspicions
+            released = await link.call(
+                lambda conn: release_unknown_tasks(conn, self._worker_id, self.held)
+            )
+            self._may_hold_unknown = suspicions != self._suspicions
+            if released:
+                logger.warning("handed back %d tasks whose claim was cut off", released)
+
+    async def _call(
+        self, link: Link, call: Callable[[AsyncConn], Awaitable[list[TaskRow]]]
+    ) -> list[TaskRow]:
+        """Call, having the worker registered again where the database has forgotten it."""
+        while True:
+            try:
+                return await link.call(call, self._lost_an_answer)
+            except DatabaseError as error:
+                if error.sqlstate != _NOT_REGISTERED:
+                    raise
+            logger.warning("the database does not know worker %s: registering", self._worker_id)
+            await link.call(self._register)
 
     async def _report(self, link: Link, reports: Reports) -> None:
         # The slots of what is reported now are the room to claim into.
@@ -132,13 +178,16 @@ class Exchange:
 
         claimed = 0
         try:
-            rows = await link.call(call, self._lost_an_answer)
+            rows = await self._call(link, call)
             self.drop(reports.rows())
             claimed = self._take_over(rows)
-        except DatabaseError as error:
+        except (DatabaseError, ValueError) as error:
+            sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
+            if sqlstate and sqlstate[:2] in _ERRORS_OF_THE_CALL:
+                raise
             # The parts will free their slots again.
             self._slots.take_back(freed)
-            await self._report_parts(link, reports, error)
+            await self._report_parts(link, reports, error, sqlstate)
         finally:
             if quantity:
                 self._end_claim(quantity, claimed)
@@ -147,7 +196,9 @@ class Exchange:
             self.is_marked = False
             self.call_for_work.set()
 
-    async def _report_parts(self, link: Link, reports: Reports, error: DatabaseError) -> None:
+    async def _report_parts(
+        self, link: Link, reports: Reports, error: Exception, sqlstate: str | None
+    ) -> None:
         """Report in halves what the server refuses, so that one result does not stop the others."""
         if len(reports) > 1:
             for half in _halves(reports):
@@ -162,26 +213,26 @@ class Exchange:
             error,
         )
         if reports.completed:
-            self._outbox.add_failure(
-                Failure(row=row, message=f"the result cannot be stored: {error}", is_final=True)
-            )
+            # Another attempt would give the same value, but not the same trouble of the server.
+            is_final = sqlstate is None or sqlstate[:2] in _VALUE_ERRORS
+            message = f"the result cannot be stored: {error}"
+            self._outbox.add_failure(Failure(row=row, message=message, is_final=is_final))
         else:
+            # The database takes the task from its worker when its time is over.
             self.let_go(row)
 
     def _reserve(self) -> int:
-        if not self.is_claiming or self._may_hold_unknown:
+        if not self._is_claiming or self._may_hold_unknown:
             return 0
         quantity = self._slots.reserve()
         if quantity:
             self._claims_under_way += 1
-            self._no_claims.clear()
         return quantity
 
     def _end_claim(self, quantity: int, claimed: int) -> None:
         self._slots.give_back(quantity - claimed)
         self._claims_under_way -= 1
-        if not self._claims_under_way:
-            self._no_claims.set()
+        self._settled.set()
         if claimed == quantity:
             # The database has dropped the mark of a worker that may be full.
             self.is_marked = False
@@ -199,9 +250,11 @@ class Exchange:
 
     def _lost_an_answer(self) -> None:
         self._suspect_unknown()
-        asyncio.get_running_loop().call_later(_SECOND_LOOK, self._suspect_unknown)
+        for seconds in _FURTHER_LOOKS:
+            asyncio.get_running_loop().call_later(seconds, self._suspect_unknown)
 
     def _suspect_unknown(self) -> None:
+        self._suspicions += 1
         self._may_hold_unknown = True
         self.is_marked = False
         self.call_for_work.set()

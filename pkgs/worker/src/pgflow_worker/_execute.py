@@ -1,34 +1,21 @@
-"""Running one handler for one task, and judging what came of it."""
+"""Running the handler of one task, and judging what came of it."""
 
 import asyncio
 import logging
-import math
-import time
-import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
-from uuid import UUID
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from pgflow_client.worker_protocol import Failure, TaskRow
-from pgflow_dsl import Context
-from pgflow_dsl.errors import DataInvalid, FinalError, RetryAfter
 
+from pgflow_worker._executors import Executors
+from pgflow_worker._faults import Fault, HandlerTimeout, describe
 from pgflow_worker._outbox import Outbox
+from pgflow_worker._perform import Work, make_context
+from pgflow_worker._room import NoRoom
 from pgflow_worker._shared_input import SharedInputs
 from pgflow_worker.registry import Handler
 
 logger: Final = logging.getLogger("pgflow.worker")
-task_logger: Final = logging.getLogger("pgflow.task")
-
-
-# For handlers that take none, which is most of them: making one costs more than the rest of a call.
-_NO_CONTEXT: Final = cast("Context", None)
-
-
-class HandlerTimeout(Exception):
-    """An attempt took longer than its step allows."""
 
 
 class TaskRunner:
@@ -37,15 +24,21 @@ class TaskRunner:
     Args:
         outbox: Where results go.
         shared_inputs: Reads what all elements of a map receive.
-        executors: Executors by name, `thread` and `process`.
+        executors: Run sync handlers.
+        hand_back: Returns a task that was never begun.
     """
 
     def __init__(
-        self, outbox: Outbox, shared_inputs: SharedInputs, executors: Mapping[str, Executor]
+        self,
+        outbox: Outbox,
+        shared_inputs: SharedInputs,
+        executors: Executors,
+        hand_back: Callable[[TaskRow], Awaitable[None]],
     ) -> None:
         self._outbox: Final = outbox
         self._shared_inputs: Final = shared_inputs
         self._executors: Final = executors
+        self._hand_back: Final = hand_back
 
     async def run(self, handler: Handler, row: TaskRow) -> None:
         """Run the handler for a task and put the result into the outbox.
@@ -58,62 +51,30 @@ class TaskRunner:
             shared = None
             if step.needs_shared_input:
                 shared = await self._shared_inputs.get(row.run_id, row.step_slug)
-            context = _context(row, handler) if step.takes_context else _NO_CONTEXT
-            args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
             if step.is_async:
+                context = make_context(step, row, handler.timeout) if step.takes_context else None
+                args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
                 value = await _await(handler, step.fn, args, kwargs)
+                output: str | Fault = step.dump_output(value)
             else:
-                value = await self._call(handler, row, args, kwargs)
-            output = step.dump_output(value)
+                work = Work(step=step, row=row, shared=shared, timeout=handler.timeout)
+                output = await self._executors.run(work)
         # SystemExit and KeyboardInterrupt too: a handler may not end the worker.
         except BaseException as error:
             current = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and current and current.cancelling():
                 raise
-            self._fail(row, error)
+            if isinstance(error, NoRoom):
+                await self._hand_back(row)
+            else:
+                self._fail(row, describe(error), error)
         else:
-            self._outbox.add_output(row, output)
+            if isinstance(output, Fault):
+                self._fail(row, output)
+            else:
+                self._outbox.add_output(row, output)
 
-    async def _call(
-        self, handler: Handler, row: TaskRow, args: list[Any], kwargs: dict[str, Any]
-    ) -> object:
-        """Run a sync handler in its executor; the code itself cannot be stopped."""
-        step = handler.step
-        chosen = step.executor or "thread"
-        executor = self._executors[chosen] if isinstance(chosen, str) else chosen
-        function: Callable[..., object] = step.fn
-        if chosen != "thread":
-            # Pickled by name: the other process finds the function in its own copy of the module.
-            function = step
-        work = _Call(function, args, kwargs)
-        call = executor.submit(work)
-        future = asyncio.wrap_future(call)
-        left = handler.timeout
-        while left > 0:
-            done, _ = await asyncio.wait({future}, timeout=left)
-            if done:
-                return future.result()
-            left = work.time_left(handler.timeout, call.running())
-        # What comes of it is nobody's business any more, an exception neither.
-        future.cancel()
-        if call.running():
-            logger.warning(
-                "step %s of flow %s is past its timeout of %g s in run %s, but a %s cannot be "
-                "stopped: it goes on and its result is dropped",
-                step.slug,
-                step.flow.slug,
-                handler.timeout,
-                row.run_id,
-                chosen,
-            )
-        raise HandlerTimeout(f"the attempt took longer than its timeout of {handler.timeout:g} s")
-
-    def _fail(self, row: TaskRow, error: BaseException) -> None:
-        delay = None
-        if isinstance(error, RetryAfter):
-            delay = math.ceil(error.delay.total_seconds())
-        is_final = isinstance(error, FinalError | DataInvalid)
-        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    def _fail(self, row: TaskRow, fault: Fault, error: BaseException | None = None) -> None:
         logger.info(
             "attempt %d of step %s of flow %s failed in run %s, task %d: %s",
             row.attempt,
@@ -121,17 +82,17 @@ class TaskRunner:
             row.flow_slug,
             row.run_id,
             row.task_index,
-            message,
+            fault.message,
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
         )
         self._outbox.add_failure(
             Failure(
                 row=row,
-                message=message,
-                is_final=is_final,
-                retry_delay=delay,
-                error_type=type(error).__name__,
-                traceback="".join(traceback.format_exception(error)),
+                message=fault.message,
+                is_final=fault.is_final,
+                retry_delay=fault.retry_delay,
+                error_type=fault.error_type,
+                traceback=fault.traceback,
             )
         )
 
@@ -148,44 +109,4 @@ async def _await(
         # A handler's own TimeoutError is its business.
         if not scope.expired():
             raise
-    raise HandlerTimeout(f"the attempt took longer than its timeout of {handler.timeout:g} s")
-
-
-class _Call:
-    """A call with its arguments, which survives being pickled."""
-
-    __slots__ = ("_args", "_began", "_function", "_kwargs")
-
-    def __init__(
-        self, function: Callable[..., object], args: list[Any], kwargs: dict[str, Any]
-    ) -> None:
-        self._function = function
-        self._args = args
-        self._kwargs = kwargs
-        self._began: float | None = None
-
-    def time_left(self, timeout: float, is_running: bool) -> float:
-        """Return the seconds that the call may go on; waiting for its turn does not count."""
-        if self._began is not None:
-            return self._began + timeout - time.monotonic()
-        # In another process, when it began is not known here.
-        return 0 if is_running else timeout
-
-    def __call__(self) -> object:
-        self._began = time.monotonic()
-        return self._function(*self._args, **self._kwargs)
-
-
-def _context(row: TaskRow, handler: Handler) -> Context:
-    return Context(
-        run_id=UUID(row.run_id),
-        flow_slug=handler.step.flow.slug,
-        step_slug=row.step_slug,
-        task_index=row.task_index,
-        attempt=row.attempt,
-        deadline=datetime.now(UTC) + timedelta(seconds=handler.timeout),
-        logger=logging.LoggerAdapter(
-            task_logger,
-            {"run_id": row.run_id, "step_slug": row.step_slug, "task_index": row.task_index},
-        ),
-    )
+    raise HandlerTimeout(handler.timeout)

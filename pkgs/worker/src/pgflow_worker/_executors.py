@@ -1,36 +1,114 @@
-"""The executors that sync handlers run in."""
+"""Where sync handlers run: threads, processes, or an executor of the user's own."""
 
-import multiprocessing
-from concurrent.futures import Executor, ProcessPoolExecutor
+import asyncio
+import logging
+import time
+from concurrent.futures import Executor
 from typing import Final
 
+from pgflow_worker._faults import Fault, HandlerTimeout
+from pgflow_worker._perform import Work, perform
+from pgflow_worker._processes import HandlerProcesses
+from pgflow_worker._room import TimeIsUp
 from pgflow_worker._threads import HandlerThreads
 from pgflow_worker.options import WorkerOptions
-from pgflow_worker.registry import Registry
+
+logger: Final = logging.getLogger("pgflow.worker")
 
 _MOST_THREADS: Final = 32
 
 
 class Executors:
-    """Threads and processes for handlers, as far as the served flows need them.
+    """Runs sync handlers. Threads and processes are made when they are first needed.
 
     Args:
-        registry: The served flows.
         options: How many of each.
     """
 
-    def __init__(self, registry: Registry, options: WorkerOptions) -> None:
-        self.by_name: Final[dict[str, Executor]] = {}
-        if registry.has_executor("thread"):
-            threads = options.threads or min(options.concurrency, _MOST_THREADS)
-            self.by_name["thread"] = HandlerThreads(threads)
-        if registry.has_executor("process"):
-            # Not forked: a child would inherit locks and connections in the middle of their use.
-            self.by_name["process"] = ProcessPoolExecutor(
-                options.processes, mp_context=multiprocessing.get_context("spawn")
-            )
+    def __init__(self, options: WorkerOptions) -> None:
+        threads = options.threads or min(options.concurrency, _MOST_THREADS)
+        self._threads: Final = HandlerThreads(threads)
+        self._processes: Final = HandlerProcesses(options.processes)
 
-    def shutdown(self) -> None:
-        """End the executors without waiting for handlers that go on."""
-        for executor in self.by_name.values():
-            executor.shutdown(wait=False, cancel_futures=True)
+    async def run(self, work: Work) -> str | Fault:
+        """Run a handler where its step says; return its output as JSON text, or a fault.
+
+        Raises:
+            NoRoom: The handler was not called, for want of a thread or process.
+            HandlerTimeout: It took too long.
+            BaseException: Whatever the handler raised.
+        """
+        chosen = work.step.executor or "thread"
+        try:
+            if chosen == "process":
+                return await self._processes.run(work)
+            if isinstance(chosen, Executor):
+                return await _run_elsewhere(chosen, work)
+            return await self._threads.run(
+                lambda: perform(work), work.timeout, lambda: _warn(work, "thread")
+            )
+        except TimeIsUp:
+            raise HandlerTimeout(work.timeout) from None
+
+    def shut_down(self) -> None:
+        """End threads and processes without waiting for handlers that go on."""
+        self._threads.shut_down()
+        self._processes.shut_down()
+
+
+async def _run_elsewhere(executor: Executor, work: Work) -> str:
+    """Run a handler in an executor of the user's; waiting for its turn does not count as its time.
+
+    Raises:
+        TimeIsUp: It took too long.
+    """
+    timed = _Timed(work)
+    call = executor.submit(timed)
+    future = asyncio.wrap_future(call)
+    left = work.timeout
+    try:
+        while left > 0:
+            done, _ = await asyncio.wait({future}, timeout=left)
+            if done:
+                return future.result()
+            left = timed.time_left(call.running())
+        raise TimeIsUp
+    finally:
+        # What comes of it is nobody's business any more, an exception neither.
+        if not future.done():
+            future.cancel()
+            if not call.cancel():
+                _warn(work, "call of its executor")
+
+
+class _Timed:
+    """Work that knows when it began, as far as that can be known here."""
+
+    __slots__ = ("_began", "_work")
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._began: float | None = None
+
+    def time_left(self, is_running: bool) -> float:
+        """Return the seconds that it may go on."""
+        if self._began is not None:
+            return self._began + self._work.timeout - time.monotonic()
+        # In another process, when it began is not known here.
+        return 0 if is_running else self._work.timeout
+
+    def __call__(self) -> str:
+        self._began = time.monotonic()
+        return perform(self._work)
+
+
+def _warn(work: Work, what: str) -> None:
+    logger.warning(
+        "step %s of flow %s is given up in run %s, task %d, but a %s cannot be stopped: it goes on "
+        "and its result is dropped",
+        work.step.slug,
+        work.step.flow.slug,
+        work.row.run_id,
+        work.row.task_index,
+        what,
+    )

@@ -1,9 +1,12 @@
 """Proving that the worker is alive, from a thread that no handler can hold up."""
 
+import asyncio
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from pgflow_client.worker_protocol import (
@@ -19,6 +22,8 @@ logger: Final = logging.getLogger("pgflow.worker")
 
 # A statement that hangs longer than a lease would make a living worker look dead.
 _STATEMENT_TIMEOUT_MS: Final = 5000
+# How long a stopping worker waits for the thread, in seconds.
+_LONGEST_END: Final = 2.0
 
 
 class Heartbeat:
@@ -28,6 +33,7 @@ class Heartbeat:
         conninfo: URL or connection string.
         worker_id: The worker.
         interval: Seconds between two beats.
+        lease: Seconds without a beat after which a worker counts as lost.
         on_deprecated: Called from the thread, once, when people have deprecated the worker.
         on_unknown: Called from the thread when the database does not know the worker.
     """
@@ -37,27 +43,39 @@ class Heartbeat:
         conninfo: str,
         worker_id: str,
         interval: float,
+        lease: float,
         on_deprecated: Callable[[], None],
         on_unknown: Callable[[], None],
     ) -> None:
         self._conninfo: Final = conninfo
         self._worker_id: Final = worker_id
         self._interval: Final = interval
+        self._lease: Final = lease
+        self._patient_until = 0.0
         self._on_deprecated: Final = on_deprecated
         self._on_unknown: Final = on_unknown
         self._ending: Final = threading.Event()
         self._said_deprecated = False
+        self._loop: asyncio.AbstractEventLoop
+        self._ended: asyncio.Event
         self._thread: Final = threading.Thread(
             target=self._run, name="pgflow-heartbeat", daemon=True
         )
 
     def start(self) -> None:
         """Start beating."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop beating; returns at once."""
+    async def stop(self) -> None:
+        """Stop beating; a beat that hangs is left behind."""
         self._ending.set()
+        try:
+            async with asyncio.timeout(_LONGEST_END):
+                await self._ended.wait()
+        except TimeoutError:
+            logger.warning("a heartbeat hangs, and is left behind")
 
     def _run(self) -> None:
         conn: Conn | None = None
@@ -66,12 +84,17 @@ class Heartbeat:
                 if conn is None or conn.closed:
                     conn = connect_briefly(self._conninfo, "heartbeat")
                 self._beat(conn)
-            except DatabaseError as error:
+            # Whatever it is: a worker whose heartbeats end is taken for dead.
+            except Exception as error:
                 logger.warning("a heartbeat did not get through: %s", error)
+                # All workers were cut off, perhaps: they get the time to say that they live.
+                self._patient_until = time.monotonic() + self._lease
                 if conn is not None:
                     conn.close()
         if conn is not None:
             conn.close()
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     def _beat(self, conn: Conn) -> None:
         with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
@@ -84,6 +107,8 @@ class Heartbeat:
         if deprecated and not self._said_deprecated:
             self._said_deprecated = True
             self._on_deprecated()
+        if time.monotonic() < self._patient_until:
+            return
         with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
             taken = requeue_stalled_tasks(conn)
         if taken:

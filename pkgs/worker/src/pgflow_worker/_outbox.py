@@ -1,10 +1,15 @@
 """Results of attempts on their way to the database."""
 
 import asyncio
-from dataclasses import replace
 from typing import Final
 
 from pgflow_client.worker_protocol import Failure, Reports, TaskRow
+
+# Characters of outputs in one report. The server drops whoever sends it a message of 1 GB.
+_LARGEST_REPORT: Final = 64 * 2**20
+# Bytes of one value that PostgreSQL can take as jsonb.
+_LARGEST_OUTPUT: Final = 2**28 - 1
+_MOST_BYTES_A_CHARACTER: Final = 4
 
 
 class Outbox:
@@ -14,36 +19,53 @@ class Outbox:
         self._completed: list[TaskRow] = []
         self._outputs: list[str] = []
         self._failures: list[Failure] = []
+        self._size = 0
         self.filled: Final = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._completed) + len(self._failures)
 
     def add_output(self, row: TaskRow, output: str) -> None:
-        """Add what an attempt returned, as JSON text."""
+        """Add what an attempt returned, as JSON text; what no jsonb can hold is a failure."""
+        size = len(output)
+        if size * _MOST_BYTES_A_CHARACTER > _LARGEST_OUTPUT:
+            size = len(output.encode())
+            if size > _LARGEST_OUTPUT:
+                told = f"the output has {size:,} bytes of JSON, and jsonb holds {_LARGEST_OUTPUT:,}"
+                self.add_failure(Failure(row=row, message=told, is_final=True))
+                return
         self._completed.append(row)
         self._outputs.append(output)
+        self._size += size
         self.filled.set()
 
     def add_failure(self, failure: Failure) -> None:
         """Add the failure of an attempt."""
-        self._failures.append(
-            replace(
-                failure,
-                message=_storable(failure.message),
-                traceback=failure.traceback and _storable(failure.traceback),
-            )
-        )
+        self._failures.append(failure)
         self.filled.set()
 
     def take(self) -> Reports:
-        """Return all that has collected; the outbox is empty then."""
-        reports = Reports(completed=self._completed, outputs=self._outputs, failures=self._failures)
-        self._completed, self._outputs, self._failures = [], [], []
-        self.filled.clear()
+        """Return what has collected, all of it unless it is huge; something if there is any."""
+        count = len(self._completed)
+        if self._size > _LARGEST_REPORT:
+            count = self._few_enough()
+        reports = Reports(
+            completed=self._completed[:count],
+            outputs=self._outputs[:count],
+            failures=self._failures,
+        )
+        self._completed, self._outputs = self._completed[count:], self._outputs[count:]
+        self._failures = []
+        self._size = sum(map(len, self._outputs))
+        if not self._outputs:
+            self.filled.clear()
         return reports
 
-
-def _storable(text: str) -> str:
-    """Write out what a text of Postgres cannot hold: it would stop the whole batch."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    def _few_enough(self) -> int:
+        """Count the outputs at the head that fit into one report, at least one."""
+        size = 0
+        for count, output in enumerate(self._outputs):
+            size += len(output)
+            if size > _LARGEST_REPORT:
+                return max(count, 1)
+        return len(self._outputs)

@@ -18,31 +18,43 @@ class SharedInputs:
 
     def __init__(self, link: Link) -> None:
         self._link: Final = link
-        self._turn: Final = asyncio.Lock()
-        self._kept: Final[OrderedDict[tuple[str, str], asyncio.Future[str]]] = OrderedDict()
+        self._kept: Final[OrderedDict[tuple[str, str], str]] = OrderedDict()
+        self._reading: Final[dict[tuple[str, str], asyncio.Task[str]]] = {}
 
     async def get(self, run_id: str, step_slug: str) -> str:
         """Return the shared input of a map step of a run, as JSON text.
 
         Raises:
-            RunNotFound: The run was deleted meanwhile.
+            DatabaseError: The run was deleted meanwhile.
         """
         key = run_id, step_slug
-        future = self._kept.get(key)
-        if future is None:
-            future = asyncio.ensure_future(self._read(run_id, step_slug))
-            self._kept[key] = future
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        else:
+        text = self._kept.get(key)
+        if text is not None:
             self._kept.move_to_end(key)
-        try:
-            # A handler that is cancelled does not take the query from the others.
-            return await asyncio.shield(future)
-        except Exception:
-            self._kept.pop(key, None)
-            raise
+            return text
+        if key not in self._reading:
+            task = self._reading[key] = asyncio.create_task(self._read(*key))
+            # Who asked may be gone when it fails.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A handler that is cancelled does not take the query from the others.
+        return await asyncio.shield(self._reading[key])
+
+    async def close(self) -> None:
+        """End what is being read, and close the connection."""
+        reading = set(self._reading.values())
+        while reading:
+            for task in reading:
+                task.cancel()
+            _, reading = await asyncio.wait(reading, timeout=1)
+        await self._link.close()
 
     async def _read(self, run_id: str, step_slug: str) -> str:
-        async with self._turn:
-            return await self._link.call(lambda conn: get_shared_input(conn, run_id, step_slug))
+        key = run_id, step_slug
+        try:
+            text = await self._link.call(lambda conn: get_shared_input(conn, run_id, step_slug))
+        finally:
+            del self._reading[key]
+        self._kept[key] = text
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return text

@@ -16,6 +16,11 @@ class Slots:
         self._room: Final = asyncio.Event()
         self._room.set()
 
+    @property
+    def free(self) -> int:
+        """How many are free; below 0 where more were taken back than there were."""
+        return self._free
+
     def reserve(self) -> int:
         """Take all free slots and return how many they were."""
         taken = max(self._free, 0)
@@ -31,7 +36,9 @@ class Slots:
 
     async def wait_for_room(self) -> None:
         """Return as soon as a slot is free."""
-        await self._room.wait()
+        # A lane may take what woke this up before it runs.
+        while self._free <= 0:
+            await self._room.wait()
 
     def take_back(self, count: int) -> None:
         """Take slots that were freed too soon; the count of free ones may fall below none."""

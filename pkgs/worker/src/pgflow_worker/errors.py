@@ -1,16 +1,17 @@
 """Errors of a worker.
 
 PgflowError
- ├── FlowShapeMismatch   the database has the flow with another structure
- ├── FlowsInvalid        the worker was given no flow, or two with one slug
- └── WorkerStateInvalid  a worker was asked for what it cannot do in its state
+ ├── FlowShapeMismatch     the database has the flow with another structure
+ ├── FlowsInvalid          the worker was given no flow, or two with one slug
+ ├── WorkerOptionsInvalid  an option is out of its range; also a ValueError
+ └── WorkerStateInvalid    a worker was asked for what it cannot do in its state
 """
 
 from collections.abc import Sequence
 
 from pgflow_dsl.errors import PgflowError
 
-__all__ = ["FlowShapeMismatch", "FlowsInvalid", "WorkerStateInvalid"]
+__all__ = ["FlowShapeMismatch", "FlowsInvalid", "WorkerOptionsInvalid", "WorkerStateInvalid"]
 
 
 class FlowShapeMismatch(PgflowError):
@@ -37,6 +38,10 @@ class FlowShapeMismatch(PgflowError):
 
 class FlowsInvalid(PgflowError):
     """The flows that a worker was given cannot be served together."""
+
+
+class WorkerOptionsInvalid(PgflowError, ValueError):
+    """An option of a worker is out of its range."""
 
 
 class WorkerStateInvalid(PgflowError):

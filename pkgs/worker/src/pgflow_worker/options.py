@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pgflow_worker.errors import WorkerOptionsInvalid
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
     """How a worker behaves. The defaults suit one process on a small machine.
 
+    Raises:
+        WorkerOptionsInvalid: A value is out of its range.
+
     Attributes:
         concurrency: Tasks that may be under way at once, 1 or more. It is also the largest claim.
-        threads: Threads for sync handlers; None is the lesser of `concurrency` and 32.
+        threads: Threads for sync handlers; None is the lesser of `concurrency` and 32. A task that
+            waits for a thread or process for 20 seconds is handed back.
         processes: Processes for handlers with executor="process"; None is one for each CPU.
         lanes: Connections that report and claim. Two let Python and Postgres work at once.
         heartbeat_interval: Time between two heartbeats, and between two looks for lost workers.
@@ -38,9 +44,16 @@ class WorkerOptions:
     allow_data_loss: bool = False
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.lanes < 1:
-            raise ValueError("concurrency and lanes have to be 1 or more")
+        for name in ("concurrency", "threads", "processes", "lanes"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise WorkerOptionsInvalid(f"{name} has to be 1 or more, not {count}")
+        for name in ("heartbeat_interval", "poll_interval"):
+            if getattr(self, name) <= timedelta(0):
+                raise WorkerOptionsInvalid(f"{name} has to be more than no time")
+        if self.shutdown_timeout < timedelta(0):
+            raise WorkerOptionsInvalid("shutdown_timeout has to be no time or more")
+        if self.lease % timedelta(seconds=1):
+            raise WorkerOptionsInvalid(f"lease is kept in whole seconds, so {self.lease} is none")
         if self.lease <= 2 * self.heartbeat_interval:
-            raise ValueError("lease has to be more than twice the heartbeat_interval")
-        if self.lease.microseconds or self.lease.total_seconds() < 1:
-            raise ValueError("lease has to be whole seconds, 1 or more")
+            raise WorkerOptionsInvalid("lease has to be more than twice the heartbeat_interval")

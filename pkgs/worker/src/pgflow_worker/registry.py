@@ -32,11 +32,13 @@ class Registry:
         flows: The flows.
 
     Raises:
-        FlowsInvalid: There is none, or two have one slug.
+        FlowsInvalid: There is none, two have one slug, or one is something else.
     """
 
     def __init__(self, flows: Iterable[Flow[Any]]) -> None:
         self.flows: Final = tuple(flows)
+        for flow in self.flows:
+            _require_flow(flow)
         self.flow_slugs: Final = [flow.slug for flow in self.flows]
         if not self.flows:
             raise FlowsInvalid("a worker needs at least one flow to serve")
@@ -53,12 +55,10 @@ class Registry:
         """Return the handler of a step; None where this code does not have the step."""
         return self._handlers.get((flow_slug or "", step_slug))
 
-    def has_executor(self, executor: str) -> bool:
-        """Tell whether any step runs in executor `thread` or `process`."""
-        return any(
-            not handler.step.is_async and (handler.step.executor or "thread") == executor
-            for handler in self._handlers.values()
-        )
+
+def _require_flow(flow: object) -> None:
+    if not isinstance(flow, Flow):
+        raise FlowsInvalid(f"a worker serves flows, and {flow!r} is none")
 
 
 def _handler(flow: Flow[Any], step: AnyStep) -> Handler:

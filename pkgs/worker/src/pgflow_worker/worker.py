@@ -4,9 +4,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,10 +13,8 @@ from pgflow_client.errors import translate_errors
 from pgflow_client.worker_protocol import (
     AsyncConn,
     DatabaseError,
-    Failure,
     Link,
     TaskRow,
-    find_lost_attempts,
     mark_worker_stopped,
     register_worker,
     release_tasks,
@@ -25,6 +22,7 @@ from pgflow_client.worker_protocol import (
 from pgflow_dsl import Flow
 
 from pgflow_worker._compile import compile_flows
+from pgflow_worker._crew import Crew
 from pgflow_worker._exchange import Exchange
 from pgflow_worker._execute import TaskRunner
 from pgflow_worker._executors import Executors
@@ -34,6 +32,7 @@ from pgflow_worker._outbox import Outbox
 from pgflow_worker._shared_input import SharedInputs
 from pgflow_worker._slots import Slots
 from pgflow_worker._wakeup import hear_of_work
+from pgflow_worker.errors import WorkerStateInvalid
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.registry import Registry
 from pgflow_worker.state import WorkerState, transition
@@ -42,10 +41,11 @@ logger: Final = logging.getLogger("pgflow.worker")
 
 # A poll has to be quicker where no notification can come.
 _DEAF_POLL_SHARE: Final = 0.1
-# How often a worker asks whether what it is at still counts, in seconds.
-_WATCH_INTERVAL: Final = 1.0
-# How long a stopping worker tries to reach the database for its last words, in seconds.
+# How long a stopping worker tries to reach the database for its last words, in seconds: for all of
+# them, and for the very last.
 _LAST_WORDS: Final = 10.0
+_LAST_WORD: Final = 1.0
+_HUNTER: Final = "pgflow hunter"
 
 
 class Worker:
@@ -60,6 +60,7 @@ class Worker:
 
     Raises:
         FlowsInvalid: There is no flow, or two have one slug.
+        DatabaseUnreachable: The URL is not one. Nothing is connected to before `run`.
     """
 
     def __init__(
@@ -76,19 +77,23 @@ class Worker:
         self._ready: Final = asyncio.Event()
         self._ending: Final = asyncio.Event()
         self._at_once: Final = asyncio.Event()
-        self._outbox: Final = Outbox()
+        self._registering: asyncio.Task[None] | None = None
+        self._last_words_until: float | None = None
+        self._control: Final = self._link("worker")
+        self._executors: Final = Executors(self._options)
+        self._shared_inputs: Final = SharedInputs(self._link("shared input"))
         self._slots: Final = Slots(self._options.concurrency)
-        self._tasks: Final[dict[asyncio.Task[None], TaskRow]] = {}
+        outbox = Outbox()
+        runner = TaskRunner(outbox, self._shared_inputs, self._executors, self._hand_back)
+        self._crew: Final = Crew(self._registry, outbox, runner)
         self._exchange: Final = Exchange(
             worker_id=self.worker_id,
             flow_slugs=self._registry.flow_slugs,
-            outbox=self._outbox,
+            outbox=outbox,
             slots=self._slots,
-            dispatch=self._dispatch,
+            dispatch=self._crew.begin,
+            register=self._register,
         )
-        self._control: Final = self._link("worker")
-        self._executors: Final = Executors(self._registry, self._options)
-        self._runner: TaskRunner | None = None
 
     @property
     def state(self) -> WorkerState:
@@ -96,8 +101,14 @@ class Worker:
         return self._state
 
     async def wait_ready(self) -> None:
-        """Return when the worker is registered and claims."""
+        """Return when the worker is registered and claims.
+
+        Raises:
+            WorkerStateInvalid: It stopped before; `run` says why.
+        """
         await self._ready.wait()
+        if self._state is WorkerState.STOPPED:
+            raise WorkerStateInvalid(old=self._state, new=WorkerState.RUNNING)
 
     def drain(self) -> None:
         """Claim nothing more, let handlers finish within shutdown_timeout, then stop."""
@@ -123,14 +134,17 @@ class Worker:
         except BaseException:
             await self._control.close()
             self._become(WorkerState.STOPPED)
+            self._ready.set()
             raise
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._say_stopped)
-            stack.callback(self._executors.shutdown)
+            stack.callback(self._executors.shut_down)
             heartbeat = self._heartbeat()
             heartbeat.start()
-            stack.callback(heartbeat.stop)
-            await self._serve(stack)
+            stack.push_async_callback(heartbeat.stop)
+            stack.push_async_callback(self._shared_inputs.close)
+            with translate_errors():
+                await self._serve(stack)
 
     async def _start(self) -> None:
         # The first connection is not retried: a wrong URL should say so, not wait.
@@ -140,15 +154,14 @@ class Worker:
             await self._register(conn)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        shared_link = self._link("shared input")
-        stack.push_async_callback(shared_link.close)
-        self._runner = TaskRunner(self._outbox, SharedInputs(shared_link), self._executors.by_name)
-        hunter = self._start_part(stack, "hunter", self._hunt)
-        lanes = [
+        parts = [
+            self._start_part(stack, "hunter", self._hunt),
+            self._start_part(stack, "watch", self._watch),
+        ]
+        parts += [
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
             for number in range(1, self._options.lanes + 1)
         ]
-        parts = [hunter, *lanes, self._start_part(stack, "watch", self._watch_over)]
         if self._options.listen:
             parts.append(self._start_part(stack, "ear", self._listen))
         if not self._ending.is_set():
@@ -156,11 +169,17 @@ class Worker:
         self._ready.set()
         logger.info("worker %s serves %s", self.worker_id, ", ".join(self._registry.flow_slugs))
         ending = asyncio.ensure_future(self._ending.wait())
-        # A part that ends by itself has met what it cannot mend.
-        done, _ = await asyncio.wait({ending, *parts}, return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        await self._drain()
-        for part in done - {ending}:
+        try:
+            # A part that ends by itself has met what it cannot mend.
+            broken, _ = await asyncio.wait({ending, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            broken.discard(ending)
+        except asyncio.CancelledError:
+            self.stop()
+            raise
+        finally:
+            ending.cancel()
+            await self._drain(parts)
+        for part in broken:
             part.result()
 
     def _start_part(self, stack: AsyncExitStack, name: str, run: Any) -> asyncio.Task[None]:
@@ -169,10 +188,7 @@ class Worker:
         task = asyncio.create_task(run(link), name=f"pgflow {name}")
 
         async def end() -> None:
-            # Again and again: a wait of the driver can swallow a cancellation on Python 3.11.
-            while not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=1)
+            await _end(task)
             await link.close()
 
         stack.push_async_callback(end)
@@ -193,82 +209,51 @@ class Worker:
             link, frozenset(self._registry.flow_slugs), self._exchange.call_for_work.set
         )
 
-    async def _watch_over(self, link: Link) -> None:
-        """Cancel handlers whose attempts count no longer: run cancelled or failed, lease lost."""
-        while True:
-            before = set(self._tasks)
-            await asyncio.sleep(_WATCH_INTERVAL)
-            # A handler that was there a second ago is worth the question; most are faster.
-            rows = [row for task, row in self._tasks.items() if task in before]
-            if rows:
-                self._cancel_lost(await link.call(partial(find_lost_attempts, rows=rows)))
+    async def _watch(self, link: Link) -> None:
+        await self._crew.watch(link, self._exchange.let_go)
 
-    def _cancel_lost(self, lost: list[TaskRow]) -> None:
-        reasons = {(row.run_id, row.step_slug, row.task_index, row.attempt): row for row in lost}
-        for task, row in list(self._tasks.items()):
-            found = reasons.get((row.run_id, row.step_slug, row.task_index, row.attempt))
-            if found is not None:
-                logger.info(
-                    "stopping step %s in run %s, task %d: %s",
-                    row.step_slug,
-                    row.run_id,
-                    row.task_index,
-                    found.refused,
-                )
-                task.cancel()
-                self._exchange.let_go(row)
-
-    def _dispatch(self, row: TaskRow) -> None:
-        handler = self._registry.find(row.flow_slug, row.step_slug)
-        if handler is None or self._runner is None:
-            unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
-            self._outbox.add_failure(Failure(row=row, message=unknown))
-            return
-        task = asyncio.create_task(self._runner.run(handler, row))
-        self._tasks[task] = row
-        task.add_done_callback(self._tasks.pop)
-
-    async def _drain(self) -> None:
+    async def _drain(self, parts: Iterable[asyncio.Task[None]]) -> None:
         """Stop claiming, wait for handlers and reports, and hand back what does not finish."""
-        if self._state is not WorkerState.STOPPED:
-            self._become(WorkerState.DRAINING)
-        self._exchange.is_claiming = False
-        self._exchange.call_for_work.set()
-        if self._tasks:
-            logger.info("draining: %d tasks are under way", len(self._tasks))
+        self._become(WorkerState.DRAINING)
+        self._exchange.stop_claiming()
+        if self._crew:
+            logger.info("draining: %d tasks are under way", len(self._crew))
+        finished = asyncio.ensure_future(self._exchange.wait_until_empty())
         at_once = asyncio.ensure_future(self._at_once.wait())
-        finished = asyncio.ensure_future(self._finish())
-        await asyncio.wait(
-            {at_once, finished},
-            timeout=self._options.shutdown_timeout.total_seconds(),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        at_once.cancel()
-        finished.cancel()
-        await self._hand_back()
+        broken = {part for part in parts if part.get_name() != _HUNTER}
+        try:
+            await asyncio.wait(
+                {finished, at_once, *broken},
+                timeout=self._options.shutdown_timeout.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            finished.cancel()
+            at_once.cancel()
+        await self._last_words(self._hand_all_back)
 
-    async def _finish(self) -> None:
-        while self._exchange.held:
-            if self._tasks:
-                await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
-            else:
-                # What is held now is in the hands of a lane; a call takes a millisecond or so.
-                await asyncio.sleep(0.002)
-
-    async def _hand_back(self) -> None:
+    async def _hand_all_back(self) -> None:
         """Cancel what is under way and return its tasks, which costs them no attempt."""
-        rows = list(self._tasks.values())
-        for task in list(self._tasks):
-            task.cancel()
+        self._crew.give_up()
+        await self._exchange.wait_for_claims()
+        rows = await self._crew.collect()
         if rows:
-            # A handler that swallows its cancellation does not hold the worker up.
-            await asyncio.wait(set(self._tasks), timeout=1)
             logger.warning("handing back %d tasks that did not finish in time", len(rows))
-            await self._last_words(lambda: self._control.call(lambda c: release_tasks(c, rows)))
+            await self._control.call(lambda conn: release_tasks(conn, rows))
             self._exchange.drop(rows)
-        await self._last_words(self._finish)
+        await self._exchange.release_unknown(self._control)
+        # The results of those that finished.
+        await self._exchange.wait_until_empty()
+
+    async def _hand_back(self, row: TaskRow) -> None:
+        """Return a task that was never begun."""
+        logger.info("handing back step %s in run %s: no room", row.step_slug, row.run_id)
+        await self._control.call(lambda conn: release_tasks(conn, [row]))
+        self._exchange.let_go(row)
 
     async def _say_stopped(self) -> None:
+        if self._registering is not None:
+            await _end(self._registering)
         await self._last_words(
             lambda: self._control.call(lambda conn: mark_worker_stopped(conn, self.worker_id))
         )
@@ -276,13 +261,17 @@ class Worker:
         self._become(WorkerState.STOPPED)
         logger.info("worker %s has stopped", self.worker_id)
 
-    async def _last_words(self, say: Any) -> None:
-        """Try for a bounded time; others take over what could not be said."""
+    async def _last_words(self, say: Callable[[], Awaitable[None]]) -> None:
+        """Try for a bounded time, all in all; others take over what could not be said."""
+        now = asyncio.get_running_loop().time()
+        if self._last_words_until is None:
+            self._last_words_until = now + _LAST_WORDS
         try:
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout_at(max(self._last_words_until, now + _LAST_WORD)):
                 await say()
         except (TimeoutError, DatabaseError) as error:
-            logger.warning("the database was not told everything before the stop: %s", error)
+            reason = str(error) or "it does not answer"
+            logger.warning("the database was not told everything before the stop: %s", reason)
 
     def _heartbeat(self) -> Heartbeat:
         loop = asyncio.get_running_loop()
@@ -291,12 +280,13 @@ class Worker:
             loop.call_soon_threadsafe(self._deprecated)
 
         def on_unknown() -> None:
-            asyncio.run_coroutine_threadsafe(self._register_again(), loop)
+            loop.call_soon_threadsafe(self._register_again)
 
         return Heartbeat(
             self._conninfo,
             self.worker_id,
             self._options.heartbeat_interval.total_seconds(),
+            self._options.lease.total_seconds(),
             on_deprecated=on_deprecated,
             on_unknown=on_unknown,
         )
@@ -310,11 +300,22 @@ class Worker:
         lease = int(self._options.lease.total_seconds())
         await register_worker(conn, self.worker_id, self._registry.flow_slugs, place, lease)
 
-    async def _register_again(self) -> None:
-        await self._control.call(self._register)
+    def _register_again(self) -> None:
+        if self._registering is None or self._registering.done():
+            self._registering = asyncio.create_task(self._control.call(self._register))
 
     def _link(self, name: str) -> Link:
         return Link(self._conninfo, name, prepared_statements=self._options.prepared_statements)
 
     def _become(self, state: WorkerState) -> None:
         self._state = transition(self._state, state)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    # Again and again: a wait of the driver can swallow a cancellation on Python 3.11.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+    if not task.cancelled():
+        # Looked at, so that it is not reported as lost; who cares has it from the task.
+        task.exception()

@@ -1,0 +1,109 @@
+"""The handlers that are under way, from the claim of a task until it has a result."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from pgflow_client.worker_protocol import Failure, Link, TaskRow, find_lost_attempts
+
+from pgflow_worker._execute import TaskRunner
+from pgflow_worker._outbox import Outbox
+from pgflow_worker.registry import Registry
+
+logger: Final = logging.getLogger("pgflow.worker")
+
+# How often it is asked whether what is under way still counts, in seconds.
+_WATCH_INTERVAL: Final = 1.0
+# How long handlers have to heed their cancellation, in seconds.
+_PATIENCE: Final = 1.0
+
+
+class Crew:
+    """Runs a handler for each claimed task.
+
+    Args:
+        registry: Knows the handlers.
+        outbox: Where failures go.
+        runner: Runs handlers.
+    """
+
+    def __init__(self, registry: Registry, outbox: Outbox, runner: TaskRunner) -> None:
+        self._registry: Final = registry
+        self._outbox: Final = outbox
+        self._runner: Final = runner
+        self._tasks: Final[dict[asyncio.Task[None], TaskRow]] = {}
+        self._given_up: dict[asyncio.Task[None], TaskRow] | None = None
+        self._not_begun: Final[list[TaskRow]] = []
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, row: TaskRow) -> None:
+        """Begin with a claimed task."""
+        if self._given_up is not None:
+            self._not_begun.append(row)
+            return
+        handler = self._registry.find(row.flow_slug, row.step_slug)
+        if handler is None:
+            unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
+            self._outbox.add_failure(Failure(row=row, message=unknown))
+            return
+        task = asyncio.create_task(self._runner.run(handler, row))
+        self._tasks[task] = row
+        task.add_done_callback(self._tasks.pop)
+
+    async def watch(self, link: Link, let_go: Callable[[TaskRow], None]) -> None:
+        """Cancel, for ever, handlers whose attempts count no longer: run ended, or lease lost.
+
+        Args:
+            link: A connection for this alone.
+            let_go: Called with each of them.
+        """
+        while True:
+            before = set(self._tasks)
+            await asyncio.sleep(_WATCH_INTERVAL)
+            # A handler that was there a second ago is worth the question; most are faster.
+            rows = [row for task, row in self._tasks.items() if task in before]
+            if rows:
+                for row in self._cancel(await link.call(partial(find_lost_attempts, rows=rows))):
+                    let_go(row)
+
+    def give_up(self) -> None:
+        """Cancel all handlers, and begin none any more."""
+        self._given_up = dict(self._tasks)
+        for task in self._given_up:
+            task.cancel()
+
+    async def collect(self) -> list[TaskRow]:
+        """Return the tasks that `give_up` left without a result."""
+        tasks = self._given_up or {}
+        if tasks:
+            # A handler that swallows its cancellation does not hold the worker up.
+            await asyncio.wait(tasks, timeout=_PATIENCE)
+        unfinished = [row for task, row in tasks.items() if not task.done() or task.cancelled()]
+        return unfinished + self._not_begun
+
+    def _cancel(self, lost: list[TaskRow]) -> list[TaskRow]:
+        reasons = {_key(row): row.refused for row in lost}
+        stopped: list[TaskRow] = []
+        for task, row in self._tasks.items():
+            reason = reasons.get(_key(row))
+            # One that is done has a result, whose report will be refused.
+            if reason is None or task.done():
+                continue
+            logger.info(
+                "stopping step %s in run %s, task %d: %s",
+                row.step_slug,
+                row.run_id,
+                row.task_index,
+                reason,
+            )
+            task.cancel()
+            stopped.append(row)
+        return stopped
+
+
+def _key(row: TaskRow) -> tuple[str, str, int, int]:
+    return row.run_id, row.step_slug, row.task_index, row.attempt

@@ -1,0 +1,53 @@
+"""Flows whose handlers run in processes of their own, which import them from here."""
+
+import os
+import signal
+import time
+from datetime import timedelta
+
+from pgflow_dsl import Context, FinalError, Flow
+
+crunching = Flow("crunching", input=list[int])
+
+
+@crunching.map(over=crunching.input, executor="process")
+def square(number: int, ctx: Context) -> list[int]:
+    return [number * number, ctx.task_index, os.getpid()]
+
+
+suicidal = Flow("suicidal", max_attempts=2, base_delay=timedelta(0))
+
+
+@suicidal.step(executor="process")
+def die_once(ctx: Context) -> int:
+    if ctx.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ctx.attempt
+
+
+endless = Flow("endless_process", input=str, max_attempts=1)
+
+
+@endless.step(executor="process", timeout=timedelta(seconds=1))
+def never_return(path: str = endless.input) -> None:
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    while True:
+        time.sleep(60)
+
+
+class Unpicklable(Exception):
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+raising = Flow("raising_process", input=str, max_attempts=3, base_delay=timedelta(0))
+
+
+@raising.step(executor="process")
+def raise_it(kind: str = raising.input) -> None:
+    if kind == "final":
+        raise FinalError("no use")
+    if kind == "exit":
+        raise SystemExit(3)
+    raise Unpicklable("this", "that")
