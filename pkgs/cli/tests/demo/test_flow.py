@@ -120,3 +120,16 @@ def test_the_report_is_written_with_its_picture_beside_it(survey: Survey, tmp_pa
     assert "## Python" not in text
     assert "(report.svg)" in text
     assert "skipped · no Python files" in (tmp_path / "new" / "report.svg").read_text()
+
+
+def test_a_folder_without_end_is_read_up_to_a_limit_and_the_report_says_so(
+    survey: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pgflow_cli.demo.flow.MOST_FILES", 3)
+    monkeypatch.setattr("pgflow_cli.demo.report.MOST_FILES", 3)
+    counts = count(survey)
+    assert len(counts) == 3
+    motto = flow.fetch_motto(context(attempt=2))
+    totals, ranking = flow.total_up(counts), flow.rank_files(counts)
+    flow.write_report(context(), survey, totals, ranking, None, motto)
+    assert "no more than 3 files" in (tmp_path / "new" / "report.md").read_text()

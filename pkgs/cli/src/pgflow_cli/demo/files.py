@@ -10,6 +10,9 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A run reads no more than this many; what a database keeps of it stays within bounds.
+MOST_FILES = 50_000
+
 LANGUAGES = {
     ".md": "Markdown",
     ".markdown": "Markdown",

@@ -14,12 +14,11 @@ from pgflow_dsl import Context, Flow
 from pydantic import BaseModel
 
 from pgflow_cli.demo.counting import count_definitions, count_links, longest_line
-from pgflow_cli.demo.files import find_files, language_of, to_path, to_text
+from pgflow_cli.demo.files import MOST_FILES, find_files, language_of, to_path, to_text
 from pgflow_cli.demo.picture import draw_picture
 from pgflow_cli.demo.report import picture_of, render_report
 from pgflow_cli.demo.state import all_done
 
-MOST_FILES = 50_000
 LARGEST_FILE = 1_000_000
 LARGEST_SHOWN = 8
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
 
-from pgflow_cli.demo.files import to_path, to_show
+from pgflow_cli.demo.files import MOST_FILES, to_path, to_show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +44,7 @@ def render_report(
     parts = [
         f"# What is in {_code(to_show(survey.folder))}",
         f"{summary(totals.all)}.",
+        *_limit(totals.all.files + len(ranking.left_out)),
         _languages(totals),
         "## Largest files",
         _files(ranking.largest, "size", lambda each: size(each.file.size)),
@@ -91,6 +92,12 @@ def size(octets: int) -> str:
     if octets < 1000:
         return f"{octets} B"
     return f"{octets / 1e3:.1f} kB" if octets < 999_950 else f"{octets / 1e6:,.1f} MB"
+
+
+def _limit(files: int) -> list[str]:
+    if files < MOST_FILES:
+        return []
+    return [f"There may be more: the demo reads no more than {MOST_FILES:,} files."]
 
 
 def _languages(totals: Totals) -> str:
