@@ -55,6 +55,7 @@ begin
       ('pgflow_client', 'execute on function pgflow.unwatch_runs'),
       ('pgflow_reader', 'execute on function pgflow.get_run_with_states'),
       ('pgflow_reader', 'execute on function pgflow.get_run_progress'),
+      ('pgflow_reader', 'execute on function pgflow.run_id_at'),
       ('pgflow_worker', 'execute on function pgflow.ensure_flow_compiled'),
       ('pgflow_worker', 'execute on function pgflow.register_worker'),
       ('pgflow_worker', 'execute on function pgflow.heartbeat'),

@@ -20,7 +20,7 @@ cross join lateral (
   from pgflow.runs as run
   where run.flow_slug = flow.flow_slug
     -- Ids are ordered by time, so this bound keeps the history out of the scan.
-    and run.run_id >= pgflow._run_id_at(now() - interval '24 hours')
+    and run.run_id >= pgflow.run_id_at(now() - interval '24 hours')
     and run.started_at >= now() - interval '24 hours'
 ) as recent;
 

@@ -27,9 +27,9 @@ begin
     for update skip locked
   );
   insert into pgflow.run_watchers as watcher (run_id, watcher_id, expires_at)
-  select distinct watched.run_id, watch_runs.watcher_id,
+  select watched.run_id, watch_runs.watcher_id,
     clock_timestamp() + make_interval(secs => coalesce(watch_runs.lifetime_seconds, 60))
-  from unnest(watch_runs.run_ids) as watched (run_id)
+  from (select distinct each.run_id from unnest(watch_runs.run_ids) as each (run_id)) as watched
   on conflict on constraint run_watchers_pkey do update
   set expires_at = excluded.expires_at;
 end

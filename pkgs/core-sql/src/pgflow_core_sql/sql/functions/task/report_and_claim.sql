@@ -54,7 +54,8 @@ begin
     cardinality(report_and_claim.completed_task_indexes), cardinality(report_and_claim.outputs),
     coalesce(nullif(cardinality(report_and_claim.completed_attempts), 0), v_length)
   ]);
-  if cardinality(report_and_claim.failed_run_ids) > 0 then
+  if cardinality(report_and_claim.failed_run_ids) > 0
+    or cardinality(report_and_claim.error_messages) > 0 then
     v_failures := pgflow._failure_reports(
       report_and_claim.failed_run_ids, report_and_claim.failed_step_slugs,
       report_and_claim.failed_task_indexes, report_and_claim.error_messages,

@@ -1,0 +1,220 @@
+"""Rights: each group role can do its work and nothing else, and everybody else nothing at all."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from core_sql_support import Engine, mapping, step
+from psycopg import sql
+
+GROUPS = ("pgflow_client", "pgflow_worker", "pgflow_reader")
+TABLES = """
+select relname from pg_class
+where relnamespace = 'pgflow'::regnamespace and relkind in ('r', 'v') order by 1
+"""
+
+
+@contextmanager
+def member_of(db: str, group: str | None) -> Iterator[Engine]:
+    """A connection of a fresh user, in a group role or in none."""
+    name = f"user_{uuid4().hex[:12]}"
+    with psycopg.connect(db, autocommit=True) as admin, psycopg.connect(db) as conn:
+        role = sql.SQL("create role {} login").format(sql.Identifier(name))
+        admin.execute(role)
+        if group is not None:
+            admin.execute(
+                sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(name))
+            )
+        conn.autocommit = True
+        conn.execute(sql.SQL("set session authorization {}").format(sql.Identifier(name)))
+        yield Engine(conn)
+        conn.close()
+        admin.execute(sql.SQL("drop owned by {}").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+def denied(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return False
+
+
+def readable(pg: Engine, names: list[str]) -> set[str]:
+    return {
+        name
+        for name in names
+        if not denied(lambda name=name: pg.rows(f"select * from pgflow.{name} limit 1"))
+    }
+
+
+@pytest.fixture
+def site(pg: Engine) -> Engine:
+    pg.flow("site", {"m": mapping(), "b": step("m")}, base_delay=0)
+    return pg
+
+
+def test_a_client_starts_watches_and_steers_runs(site: Engine, db: str):
+    with member_of(db, "pgflow_client") as client:
+        run_id = client.start("site", [1])
+        assert client.start_many("site", [[], []])
+        assert client.call("get_run_with_states", run_id)["run"]["status"] == "started"
+        assert client.call("get_run_progress", run_id)["status"] == "started"
+        watcher = uuid4()
+        client.call("watch_runs", watcher, [run_id])
+        client.call("unwatch_runs", watcher, [run_id])
+        assert client.value("select status from pgflow.cancel_run(%s)", run_id) == "cancelled"
+        assert client.value("select status from pgflow.retry_run(%s)", run_id) == "started"
+        assert client.call("schema_version") >= 1
+
+
+def test_a_client_neither_claims_nor_reports_nor_defines(site: Engine, db: str):
+    run_id = site.start("site", [1])
+    with member_of(db, "pgflow_client") as client:
+        for call in (
+            lambda: client.claim(flows=["site"]),
+            lambda: client.call("complete_task", run_id, "m", 0, "1"),
+            lambda: client.call("fail_task", run_id, "m", 0, "no"),
+            lambda: client.call("requeue_stalled_tasks"),
+            lambda: client.call("register_worker", uuid4(), ["site"]),
+            lambda: client.call("create_flow", "mine"),
+            lambda: client.call("delete_flow_and_data", "site"),
+            lambda: client.call("prune_data_older_than", "1 day"),
+        ):
+            assert denied(call)
+        assert client.column("select flow_slug from pgflow.flows") == ["site"]
+
+
+def test_a_worker_does_all_its_work(site: Engine, db: str):
+    site.start("site", [1, 2, 3])
+    with member_of(db, "pgflow_worker") as worker:
+        shape = '{"steps": [{"slug": "a"}]}'
+        assert worker.call("ensure_flow_compiled", "made", shape)["status"] == "compiled"
+        worker.serve("site", "made")
+        worker.call("heartbeat", worker.worker_id)
+        worker.call("wait_for_tasks", worker.worker_id, ["site"])
+        first, second, third = worker.claim()
+        assert worker.call("get_shared_input", first.run_id, "m") == {}
+        worker.complete((first, 1))
+        worker.fail(second)
+        worker.release(third)
+        claimed, refused = worker.report_and_claim(quantity=5)
+        assert (len(claimed), refused) == (2, [])
+        worker.report_and_claim([(task, 1) for task in claimed])
+        worker.call("requeue_stalled_tasks")
+        worker.call("mark_worker_stopped", worker.worker_id)
+
+
+def test_a_worker_neither_starts_nor_reads_runs(site: Engine, db: str):
+    run_id = site.start("site", [1])
+    with member_of(db, "pgflow_worker") as worker:
+        for call in (
+            lambda: worker.start("site", [1]),
+            lambda: worker.call("get_run_progress", run_id),
+            lambda: worker.rows("select * from pgflow.cancel_run(%s)", run_id),
+            lambda: worker.call("watch_runs", uuid4(), [run_id]),
+            lambda: worker.call("create_flow", "mine"),
+            lambda: worker.call("delete_flow_and_data", "site"),
+        ):
+            assert denied(call)
+
+
+def test_a_reader_reads_everything_and_changes_nothing(site: Engine, db: str):
+    run_id = site.start("site", [1])
+    names = site.column(TABLES)
+    with member_of(db, "pgflow_reader") as reader:
+        assert readable(reader, names) == set(names)
+        assert reader.call("get_run_with_states", run_id)["run"]["status"] == "started"
+        assert reader.call("get_run_progress", run_id)["status"] == "started"
+        for call in (
+            lambda: reader.start("site", [1]),
+            lambda: reader.claim(flows=["site"]),
+            lambda: reader.rows("select * from pgflow.cancel_run(%s)", run_id),
+            lambda: reader.conn.execute("update pgflow.runs set status = 'failed'"),
+            lambda: reader.conn.execute("delete from pgflow.step_tasks"),
+        ):
+            assert denied(call)
+
+
+@pytest.mark.parametrize("group", ["pgflow_client", "pgflow_worker"])
+def test_clients_and_workers_see_definitions_and_no_data(site: Engine, db: str, group: str):
+    with member_of(db, group) as member:
+        assert readable(member, site.column(TABLES)) == {"flows", "steps", "deps"}
+
+
+def test_everybody_else_can_do_nothing(site: Engine, db: str):
+    names = site.column(TABLES)
+    functions = site.column(
+        "select oid::regprocedure::text from pg_proc where pronamespace = 'pgflow'::regnamespace"
+    )
+    with member_of(db, None) as stranger:
+        assert readable(stranger, names) == set()
+        assert denied(lambda: stranger.start("site", [1]))
+        name = stranger.value("select session_user::text")
+        assert [
+            function
+            for function in functions
+            if site.value("select has_function_privilege(%s, %s, 'execute')", name, function)
+        ] == []
+
+
+def test_a_caller_cannot_smuggle_in_types_that_run_with_the_owner_s_rights(site: Engine, db: str):
+    """Types are looked up in the temporary schema too, which belongs to the caller."""
+    site.conn.execute("create table public.loot (who text)")
+    site.conn.execute("grant all on schema public to public; grant all on public.loot to public")
+    for group in GROUPS[:2]:
+        with member_of(db, group) as thief:
+            for name in ("jsonb", "text", "uuid", "int8", "float8", "timestamptz", "bool"):
+                check = f"public.steal_{group}_{name}"
+                thief.conn.execute(
+                    f"""
+                    create function {check}(v pg_catalog.{name}) returns pg_catalog.bool
+                    language plpgsql as $$
+                    begin
+                      insert into public.loot values (current_user);
+                      return true;
+                    end
+                    $$
+                    """
+                )
+                thief.conn.execute(
+                    f"create domain pg_temp.{name} as pg_catalog.{name} check ({check}(value))"
+                )
+            if group == "pgflow_client":
+                run_id = thief.start("site", [1])
+                thief.call("get_run_progress", run_id)
+                thief.rows("select run_id from pgflow.cancel_run(%s)", run_id)
+                thief.rows("select run_id from pgflow.retry_run(%s)", run_id)
+            else:
+                changed = '{"steps": [{"slug": "m"}]}'
+                thief.call("ensure_flow_compiled", "site", changed)
+                thief.serve("site")
+                thief.fail(*thief.claim())
+                thief.drain()
+                thief.call("requeue_stalled_tasks")
+    # Their own casts run as themselves; what the functions cast must not run as the owner.
+    looted = site.column("select distinct who from public.loot")
+    assert [who for who in looted if not who.startswith("user_")] == []
+
+
+def test_every_function_looks_up_types_of_the_caller_last(pg: Engine):
+    """Without its name in the path, the temporary schema would come first."""
+    assert (
+        pg.column(
+            """
+            select function.oid::regprocedure::text
+            from pg_proc as function
+            where function.pronamespace = 'pgflow'::regnamespace
+              and exists (
+                select from unnest(function.proconfig) as setting
+                where setting like 'search_path=%'
+                  and setting <> 'search_path=pg_catalog, pg_temp'
+              )
+            """
+        )
+        == []
+    )

@@ -1,0 +1,187 @@
+"""ensure_flow_compiled: a flow's code and its definition in the database are brought together."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from core_sql_support import Engine
+from psycopg.types.json import Jsonb
+
+
+def shape(*steps: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"flow_slug": "site", "options": options, "inputSchema": {}, "steps": list(steps)}
+
+
+def ensure(pg: Engine, code: Any, *, allow_data_loss: bool = False) -> tuple[str, list[str]]:
+    answer = pg.value(
+        "select pgflow.ensure_flow_compiled('site', %s, %s)", Jsonb(code), allow_data_loss
+    )
+    return answer["status"], answer["differences"]
+
+
+A = {"slug": "a"}
+B = {"slug": "b", "dependencies": ["a"]}
+FULL = {
+    "slug": "c",
+    "stepType": "map",
+    "dependencies": ["a", "b"],
+    "after": ["b"],
+    "mapOver": "a",
+    "takesFlowInput": True,
+    "whenUnmet": "fail",
+    "whenExhausted": "skip",
+    "requiredInputPattern": {"defined": True, "value": {"a": []}},
+    "forbiddenInputPattern": {"defined": False},
+    "options": {
+        "maxAttempts": 1,
+        "baseDelay": 2,
+        "timeout": 3,
+        "startDelay": 4,
+        "maxDelay": 5,
+        "jitter": 0.5,
+    },
+    "outputSchema": {"type": "string"},
+}
+
+
+def test_a_flow_that_is_not_there_is_compiled_with_all_its_shape_says(pg: Engine):
+    assert ensure(pg, shape(A, B, FULL, maxAttempts=9)) == ("compiled", [])
+    assert pg.value("select opt_max_attempts from pgflow.flows") == 9
+    assert pg.row(
+        """
+        select step_type, map_over, takes_flow_input, when_unmet, when_exhausted,
+          required_input_pattern, forbidden_input_pattern, opt_max_attempts, opt_base_delay,
+          opt_timeout, opt_start_delay, opt_max_delay, opt_jitter, output_schema
+        from pgflow.steps where step_slug = 'c'
+        """
+    ) == (
+        *("map", "a", True, "fail", "skip", {"a": []}, None),
+        *(1, 2, 3, 4, 5, 0.5, {"type": "string"}),
+    )
+    assert pg.rows(
+        "select dep_slug, orders_only from pgflow.deps where step_slug = 'c' order by 1"
+    ) == [("a", False), ("b", True)]
+
+
+def test_the_same_shape_is_verified_whatever_the_order_of_dependencies(pg: Engine):
+    ensure(pg, shape(A, B, FULL))
+    other = FULL | {"dependencies": ["b", "a"]}
+    assert ensure(pg, shape(A, B, other)) == ("verified", [])
+
+
+def test_options_and_schemas_are_brought_up_to_date_without_a_word(pg: Engine):
+    ensure(pg, shape(A | {"options": {"timeout": 5}}))
+    changed = A | {"options": {"maxAttempts": 2}, "outputSchema": {"type": "array"}}
+    assert ensure(pg, shape(changed, timeout=7)) == ("verified", [])
+    assert pg.row("select opt_timeout, opt_max_attempts, output_schema from pgflow.steps") == (
+        None,
+        2,
+        {"type": "array"},
+    )
+    assert pg.value("select opt_timeout from pgflow.flows") == 7
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"slug": "m", "stepType": "map", "dependencies": ["b"]},
+        {"slug": "m", "stepType": "map", "dependencies": ["a", "b"], "after": ["a"]},
+        {"slug": "m", "stepType": "map", "dependencies": ["a"], "after": ["a"]},
+        {"slug": "m", "stepType": "map", "dependencies": None, "mapOver": None, "after": None},
+        {"slug": "m", "requiredInputPattern": None, "forbiddenInputPattern": None},
+        {"slug": "m", "whenUnmet": None, "whenExhausted": None, "stepType": None, "options": None},
+    ],
+    ids=str,
+)
+def test_fields_that_are_left_out_or_null_have_their_defaults(pg: Engine, left_out: dict[str, Any]):
+    ensure(pg, shape(A, B, left_out))
+    assert ensure(pg, shape(A, B, left_out)) == ("verified", [])
+
+
+@pytest.mark.parametrize(
+    ("code", "sentences"),
+    [
+        ((A,), ["step b at place 1 is gone"]),
+        ((A, B, {"slug": "c"}), ["step c is new at place 2"]),
+        (
+            (A, {"slug": "b"}),
+            ['step b at place 1: dependencies is [] in code and ["a"] in the database'],
+        ),
+        (
+            (A, B | {"slug": "x"}),
+            ['step b at place 1: slug is "x" in code and "b" in the database'],
+        ),
+        (
+            (A, B | {"whenUnmet": "fail", "whenExhausted": "skip"}),
+            [
+                'step b at place 1: whenExhausted is "skip" in code and "fail" in the database',
+                'step b at place 1: whenUnmet is "fail" in code and "skip" in the database',
+            ],
+        ),
+        (
+            (A, B | {"requiredInputPattern": {"defined": True, "value": {}}}),
+            [
+                'step b at place 1: requiredInputPattern is {"value": {}, "defined": true} in code'
+                ' and {"defined": false} in the database'
+            ],
+        ),
+        (
+            (A, B | {"after": ["a"]}),
+            ['step b at place 1: after is ["a"] in code and [] in the database'],
+        ),
+        (
+            (A, B | {"stepType": "map"}),
+            [
+                'step b at place 1: mapOver is "a" in code and null in the database',
+                'step b at place 1: stepType is "map" in code and "single" in the database',
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_a_changed_structure_is_told_in_sentences_and_changes_nothing(
+    pg: Engine, code: tuple[dict[str, Any], ...], sentences: list[str]
+):
+    ensure(pg, shape(A, B))
+    assert ensure(pg, shape(*code, timeout=9)) == ("mismatch", sentences)
+    assert pg.value("select opt_timeout from pgflow.flows") == 60
+    assert pg.column("select step_slug from pgflow.steps order by step_index") == ["a", "b"]
+
+
+def test_a_changed_structure_is_made_anew_where_data_may_be_lost(pg: Engine):
+    ensure(pg, shape(A, B))
+    pg.start("site")
+    status, differences = ensure(pg, shape(A), allow_data_loss=True)
+    assert (status, differences) == ("recompiled", ["step b at place 1 is gone"])
+    assert pg.value("select count(*) from pgflow.runs") == 0
+    assert pg.column("select step_slug from pgflow.steps") == ["a"]
+
+
+def test_a_shape_that_is_the_same_never_loses_data(pg: Engine):
+    ensure(pg, shape(A, B))
+    run_id = pg.start("site")
+    assert ensure(pg, shape(A, B), allow_data_loss=True) == ("verified", [])
+    assert pg.run(run_id, "status") == "started"
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (None, "PF005"),
+        ({}, "PF005"),
+        ({"steps": {}}, "PF005"),
+        (shape({"slug": "not a slug"}), "PF004"),
+        (shape({}), "PF004"),
+        (shape(A | {"options": {"timeout": "soon"}}), "PF005"),
+        (shape(A | {"dependencies": {"b": 1}}), "PF005"),
+        (shape(A | {"dependencies": ["ghost"]}), "PF003"),
+        (shape(A, A | {"dependencies": ["a"]}), "PF005"),
+    ],
+    ids=str,
+)
+def test_what_is_no_shape_is_refused_and_leaves_nothing_behind(pg: Engine, code: Any, state: str):
+    with pytest.raises(psycopg.errors.Error) as refused:
+        ensure(pg, code)
+    assert refused.value.sqlstate == state
+    assert refused.value.diag.message_detail
+    assert pg.value("select count(*) from pgflow.flows") == 0
