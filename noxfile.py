@@ -91,7 +91,8 @@ def types(session: nox.Session) -> None:
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     session.run("mypy", "noxfile.py", *sources)
     session.run("pyright", f"--pythonpath={session.virtualenv.bin}/python", env=quiet)
-    for module in MODULES:
+    # The command is a program: nobody builds on its types.
+    for module in (module for module in MODULES if module != "pgflow_cli"):
         session.run("pyright", "--ignoreexternal", "--verifytypes", module, env=quiet, silent=True)
     session.run("pytest", *TYPE_TESTS, *session.posargs, env=quiet)
 

@@ -15,8 +15,14 @@ _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('pgflow migrate', 
 _HAS_HISTORY: Final = "select to_regclass('pgflow.schema_migrations') is not null"
 _HISTORY: Final = "select version, digest from pgflow.schema_migrations order by version"
 _RECORD: Final = """
-insert into pgflow.schema_migrations (version, name, digest) values (%s, %s, %s)
+insert into pgflow.schema_migrations as migration (version, name, digest) values (%s, %s, %s)
+on conflict (version) do update
+set name = excluded.name, digest = excluded.digest, applied_at = now()
+where migration.digest <> excluded.digest
 """
+# What is written anew each time has a row too, so that pending() sees functions of another version.
+_REWRITTEN: Final = "functions, views and rights"
+_REWRITTEN_VERSION: Final = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +69,19 @@ class Migrator:
             return _migrate(conn)
 
     def pending(self) -> tuple[str, ...]:
-        """Return the names of the migrations that are not applied yet, and change nothing.
+        """Return the names of what a migrate would change, and change nothing.
+
+        These are the migrations that are not applied yet, and "functions, views and rights" where
+        those are of another version.
 
         Raises:
             SchemaTooNew: A newer pgflow has migrated the database.
             MigrationChanged: An applied migration is not the one of this package.
         """
         if not isinstance(self._conninfo, str):
-            return tuple(migration.name for migration in _pending(_history(self._conninfo)))
+            return _names_of_pending(_history(self._conninfo))
         with psycopg.connect(self._conninfo, autocommit=True) as conn:
-            return tuple(migration.name for migration in _pending(_history(conn)))
+            return _names_of_pending(_history(conn))
 
 
 def install(conn: psycopg.Connection[object]) -> MigrationReport:
@@ -97,8 +106,11 @@ def install_script() -> str:
             "insert into pgflow.schema_migrations (version, name, digest)\n"
             f"values ({migration.version}, '{migration.name}', '{migration.digest}');\n"
         )
-    parts.extend(_section(file) for file in (*sqlfiles.functions(), *sqlfiles.views()))
-    parts.append(_section(sqlfiles.grants()))
+    parts.extend(_section(file) for file in sqlfiles.rewritten())
+    parts.append(
+        "insert into pgflow.schema_migrations (version, name, digest)\n"
+        f"values ({_REWRITTEN_VERSION}, '{_REWRITTEN}', '{sqlfiles.digest_of_rewritten()}');\n"
+    )
     return "\n".join(parts)
 
 
@@ -111,9 +123,10 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         for migration in pending:
             _apply(conn, migration)
             conn.execute(_RECORD, (migration.version, migration.name, migration.digest))
-        for file in (*sqlfiles.functions(), *sqlfiles.views()):
+        for file in sqlfiles.rewritten():
             _apply(conn, file)
-        _apply(conn, sqlfiles.grants())
+        digest = sqlfiles.digest_of_rewritten()
+        conn.execute(_RECORD, (_REWRITTEN_VERSION, _REWRITTEN, digest))
     return MigrationReport(
         before=max(history, default=0),
         after=max(migration.version for migration in sqlfiles.migrations()),
@@ -138,6 +151,13 @@ def _pending(history: dict[int, str]) -> list[Migration]:
         if history.get(migration.version, migration.digest) != migration.digest:
             raise MigrationChanged(name=migration.name)
     return [migration for migration in known if migration.version not in history]
+
+
+def _names_of_pending(history: dict[int, str]) -> tuple[str, ...]:
+    names = [migration.name for migration in _pending(history)]
+    if history.get(_REWRITTEN_VERSION) != sqlfiles.digest_of_rewritten():
+        names.append(_REWRITTEN)
+    return tuple(names)
 
 
 def _apply(conn: psycopg.Connection[object], file: SqlFile) -> None:

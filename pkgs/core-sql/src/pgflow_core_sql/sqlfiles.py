@@ -102,6 +102,17 @@ def grants() -> SqlFile:
     return SqlFile(name="grants.sql", text=_read(_ROOT / "grants.sql"))
 
 
+def rewritten() -> tuple[SqlFile, ...]:
+    """Return the files that each migrate writes anew, in the order in which they are applied."""
+    return (*functions(), *views(), grants())
+
+
+@cache
+def digest_of_rewritten() -> str:
+    """Return the SHA-256, in hex, of all that each migrate writes anew."""
+    return hashlib.sha256("".join(file.digest for file in rewritten()).encode()).hexdigest()
+
+
 @cache
 def bootstrap() -> SqlFile:
     """Return the file that makes the schema and its table of migrations."""
