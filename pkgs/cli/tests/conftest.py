@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -69,13 +70,16 @@ class Command:
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, stderr: int | IO[str] = subprocess.PIPE, stdout: int | None = None
+    ) -> subprocess.Popen[str]:
         """Start a command that goes on."""
         return subprocess.Popen(
             [sys.executable, "-m", "pgflow_cli", *words],
             cwd=self.folder,
             env=self.env,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
+            stdout=stdout,
             text=True,
         )
 

@@ -1,12 +1,15 @@
 """What the commands do, each as a process of its own against a real database."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -208,6 +211,22 @@ def test_a_database_without_pgflow_says_how_to_install_it(pgflow: Command, conn:
     done = pgflow("start", "add", "1")
     assert done.code == 1
     assert "pgflow install" in done.err
+
+
+def test_without_a_database_an_embedded_one_starts_with_the_schema(pgflow: Command):
+    del pgflow.env["PGFLOW_DATABASE_URL"]
+    home = Path(tempfile.mkdtemp(prefix="pgf-"))
+    # Another account runs the server where the tests run as root.
+    home.chmod(0o711)
+    pgflow.env["PGFLOW_HOME"] = str(home)
+    try:
+        done = pgflow("status", "--json")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["flows"] == []
+        assert "no flows yet" in pgflow("start", "add", "1").err
+    finally:
+        pgflow("db", "reset", "--yes")
+        shutil.rmtree(home)
 
 
 def test_help_and_version_import_nothing_heavy(pgflow: Command):

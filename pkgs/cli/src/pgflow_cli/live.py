@@ -72,9 +72,10 @@ class StepTable:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for head in ("step", "status", "tasks"):
             table.add_column(head, no_wrap=True)
-        table.add_column("failed", justify="right")
-        table.add_column("time", justify="right", no_wrap=True)
-        table.add_column("", overflow="ellipsis", no_wrap=True)
+        for head in ("failed", "time"):
+            table.add_column(head, justify="right", no_wrap=True)
+        # The only one that gives way where the terminal is narrow.
+        table.add_column("")
         for step in self._steps.values():
             table.add_row(*self._cells(step))
         return table

@@ -120,8 +120,13 @@ def _flow_named(
             raise FlowMissing(target, f"there is no {attribute!r} in {name}", known)
     if _is_flow(value):
         return value
-    kind = f"step {value.slug!r}" if isinstance(value, Step) else f"a {type(value).__name__}"
-    raise FlowMissing(target, f"{attribute!r} in {name} is {kind}, not a flow", known)
+    raise FlowMissing(target, f"{attribute!r} in {name} is {_kind_of(value)}, not a flow", known)
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, Step):
+        return f"step {value.slug!r}"
+    return "a class" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def _is_flow(value: object) -> TypeGuard[Flow[Any]]:
@@ -170,6 +175,10 @@ def _import_file(path: Path, target: str) -> ModuleType:
         names.insert(0, root.name)
         root = root.parent
     _put_on_path(Path.cwd())
+    if names[0] in sys.stdlib_module_names:
+        # What it imports may be next to it, but nobody else is to find it there.
+        sys.path.append(str(root))
+        return _import_by_path(file)
     _put_on_path(root)
     name = ".".join(names)
     if "." not in file.stem and _stands_for(name, file):
@@ -178,7 +187,7 @@ def _import_file(path: Path, target: str) -> ModuleType:
 
 
 def _stands_for(name: str, file: Path) -> bool:
-    """Tell whether a name imports this file, and not another such as one of Python's own."""
+    """Tell whether a name imports this file, and not another of that name."""
     try:
         spec = find_spec(name)
     except ValueError:

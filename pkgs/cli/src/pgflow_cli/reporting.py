@@ -3,12 +3,11 @@
 Exit codes, of all commands:
 
 - 0    it is done
-- 1    it failed; the message says why
+- 1    it failed, and the message says why; without a message: what read the output went away
 - 2    the command line is wrong
 - 3    a check found that something is to be done (`install --check`)
 - 4    the watched run was cancelled (`start --watch`)
 - 130  ended by Ctrl-C
-- 141  what read the output went away, as with `| head`
 - 128 + N  a worker ended by signal N before it had finished its tasks
 """
 
@@ -29,7 +28,6 @@ FAILED: Final = 1
 PENDING: Final = 3
 CANCELLED: Final = 4
 INTERRUPTED: Final = 130
-BROKEN_PIPE: Final = 141
 
 
 def report(error: Exception) -> int:
@@ -39,8 +37,9 @@ def report(error: Exception) -> int:
         error: What a command raised.
     """
     if isinstance(error, BrokenPipeError):
+        # As with `| head`; click does the same where it is the one to write.
         _forget_output()
-        return BROKEN_PIPE
+        return FAILED
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.Abort):
@@ -63,10 +62,7 @@ def _report_abort(error: click.Abort) -> int:
 
 
 def _message(error: Exception) -> str:
-    from pgflow_core_sql import MigrationError
-    from pgflow_dsl import PgflowError
-
-    if isinstance(error, PgflowError | MigrationError):
+    if isinstance(error, _own_errors()):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
@@ -80,12 +76,22 @@ def _message(error: Exception) -> str:
     )
 
 
+def _own_errors() -> tuple[type[Exception], ...]:
+    # Where a class is not loaded there is no error of it; to load it now could only fail.
+    names = {"pgflow_dsl.errors": "PgflowError", "pgflow_core_sql.errors": "MigrationError"}
+    loaded = (getattr(sys.modules.get(module), name, None) for module, name in names.items())
+    return tuple(kind for kind in loaded if kind is not None)
+
+
 def _database_message(error: Exception) -> str | None:
+    if "psycopg" not in sys.modules:
+        return None
     import psycopg
-    from pgflow_client.errors import error_for
 
     if not isinstance(error, psycopg.Error):
         return None
+    from pgflow_client.errors import error_for
+
     ours = error_for(error)
     return str(ours) if ours is not None else f"the database refused: {str(error).strip()}"
 

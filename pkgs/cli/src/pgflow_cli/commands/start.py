@@ -85,7 +85,7 @@ class _Start:
         self._as_json = as_json
 
     def run(self, value: Any, run_id: UUID | None, priority: int) -> int:
-        from pgflow_client import Client, FlowNotFound
+        from pgflow_client import Client, FlowNotFound, RunExists
 
         from pgflow_cli.ready import telling_of
 
@@ -94,6 +94,9 @@ class _Start:
                 run = client.start_flow(self._flow, value, run_id=run_id, priority=priority)
             except FlowNotFound as error:
                 error.add_note(self._advice())
+                raise
+            except RunExists as error:
+                error.add_note(f"`pgflow status {run_id}` shows where it stands.")
                 raise
             return self._show(run)
 

@@ -1,0 +1,204 @@
+"""`pgflow worker` as a process: its signals, its end, what it needs, and what it logs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import until
+
+from .conftest import Command
+
+PATIENCE = timedelta(seconds=30)
+
+HANDLERS = """
+import asyncio, time
+from datetime import timedelta
+from pgflow_dsl import Flow, job
+
+@job(timeout=timedelta(seconds=1), max_attempts=1)
+def hang(seconds: float) -> None:
+    time.sleep(seconds)
+
+@job
+async def offload(seconds: float) -> None:
+    await asyncio.to_thread(time.sleep, seconds)
+
+@job
+async def stubborn(seconds: float) -> None:
+    while True:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            pass
+
+@job(executor="process")
+def far(seconds: float) -> None:
+    time.sleep(seconds)
+
+@job
+async def rest(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+def reshaped(steps: int) -> Flow[None]:
+    flow = Flow("shaped")
+    for number in range(steps):
+        @flow.step(slug=f"step_{number}")
+        async def step() -> int:
+            return 1
+    return flow
+"""
+
+
+class Worker:
+    """A worker process whose log is in a file."""
+
+    def __init__(self, pgflow: Command, words: tuple[str, ...], log: Path) -> None:
+        self.log = log
+        with log.open("w") as stderr:
+            self.process = pgflow.start("worker", *words, stderr=stderr)
+
+    def has_logged(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def code(self) -> int:
+        return self.process.wait(PATIENCE.total_seconds())
+
+
+@pytest.fixture
+def worker(pgflow: Command, tmp_path: Path):
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    started: list[Worker] = []
+
+    def start(*words: str, wait: bool = True) -> Worker:
+        made = Worker(pgflow, words, tmp_path / f"worker-{len(started)}.log")
+        started.append(made)
+        if wait:
+            until(lambda: made.has_logged(" serves "), PATIENCE)
+        return made
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.wait()
+
+
+StartWorker = Callable[..., Worker]
+
+
+def statuses(conn: Any) -> list[str]:
+    rows = conn.execute("select status from pgflow.step_tasks order by run_id").fetchall()
+    return [status for (status,) in rows]
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_drain_that_takes_too_long_hands_the_tasks_back(
+    pgflow: Command, worker: StartWorker, conn: Any
+):
+    process = worker("handlers:rest", "--shutdown-timeout", "0.1")
+    pgflow("start", "rest", "600")
+    until(lambda: statuses(conn) == ["started"], PATIENCE)
+    process.signal(signal.SIGTERM)
+    assert process.code() == 0
+    assert statuses(conn) == ["queued"]
+
+
+@pytest.mark.parametrize("flow", ["hang", "offload", "stubborn", "far"])
+def test_no_handler_holds_the_end_of_a_worker_up(
+    pgflow: Command, worker: StartWorker, conn: Any, flow: str
+):
+    process = worker(f"handlers:{flow}", "--shutdown-timeout", "0.1", "--processes", "1")
+    pgflow("start", flow, "600")
+    until(lambda: statuses(conn) == ["started"], PATIENCE)
+    children = children_of(process.process.pid)
+    process.signal(signal.SIGTERM)
+    assert process.code() == 0
+    until(lambda: not any(is_running(child) for child in children), PATIENCE)
+
+
+def test_a_killed_workers_tasks_go_to_another(pgflow: Command, worker: StartWorker, conn: Any):
+    lost = worker("handlers:rest")
+    pgflow("start", "rest", "2")
+    until(lambda: statuses(conn) == ["started"], PATIENCE)
+    lost.signal(signal.SIGKILL)
+    worker("handlers:rest")
+    until(lambda: statuses(conn) == ["completed"], PATIENCE)
+    attempts = conn.execute("select attempts_count from pgflow.step_tasks").fetchone()
+    assert attempts == (2,)
+    states = {each["state"] for each in json.loads(pgflow("status", "--json").out)["workers"]}
+    assert states == {"alive", "lost"}
+
+
+def test_a_signal_ends_a_worker_whose_connection_is_long_in_coming(worker: StartWorker):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x"
+        process = worker("handlers:rest", "--database-url", url, wait=False)
+        accepted, _ = silent.accept()
+        with accepted:
+            process.signal(signal.SIGINT)
+            assert process.code() == 130
+    assert not process.has_logged("Traceback")
+
+
+def test_a_flow_of_another_structure_is_refused_unless_it_may_be_made_anew(
+    pgflow: Command, worker: StartWorker, write: Callable[[str, str], None], conn: Any
+):
+    write("one.py", "from handlers import reshaped\nflow = reshaped(1)\n")
+    write("two.py", "from handlers import reshaped\nflow = reshaped(2)\n")
+    conn.execute(pgflow("compile", "one").out)
+    refused = pgflow("worker", "two")
+    assert refused.code == 1
+    assert "shaped" in refused.err
+    assert "step_1" in refused.err
+    assert "--recompile" in refused.err
+    worker("two", "--recompile")
+    assert conn.execute("select count(*) from pgflow.steps").fetchone() == (2,)
+
+
+def test_a_worker_installs_the_schema_only_where_it_is_told_to(
+    pgflow: Command, worker: StartWorker, conn: Any
+):
+    conn.execute("drop schema pgflow cascade")
+    refused = pgflow("worker", "handlers:rest")
+    assert refused.code == 1
+    assert "pgflow install" in refused.err
+    assert conn.execute("select to_regnamespace('pgflow')").fetchone() == (None,)
+    worker("handlers:rest", "--install")
+
+
+def test_a_worker_that_only_polls_does_its_work_and_logs_json(
+    pgflow: Command, worker: StartWorker, conn: Any
+):
+    process = worker("handlers:rest", "--no-listen", "--no-prepared-statements", "--json-logs")
+    pgflow("start", "rest", "0")
+    until(lambda: statuses(conn) == ["completed"], PATIENCE)
+    process.signal(signal.SIGTERM)
+    assert process.code() == 0
+    records = [json.loads(line) for line in process.log.read_text().splitlines()]
+    assert all(record.keys() >= {"time", "level", "logger", "message"} for record in records)
