@@ -25,7 +25,7 @@ class FlowShapeMismatch(PgflowError):
     def __init__(self, flow_slug: str, differences: Sequence[str]) -> None:
         super().__init__(flow_slug, differences)
         self.flow_slug = flow_slug
-        self.differences = tuple(differences)
+        self.differences: tuple[str, ...] = tuple(differences)
 
     def __str__(self) -> str:
         listed = "".join(f"\n  - {difference}" for difference in self.differences)
