@@ -20,7 +20,7 @@ VARIABLES = ("PGFLOW_DATABASE_URL", "DATABASE_URL")
 EMBEDDED = "embedded"
 HOME_VARIABLE = "PGFLOW_HOME"
 
-PROJECT_MARKS = ("pyproject.toml", ".git")
+PROJECT_MARKS = (".pgflow/db", "pyproject.toml", ".git")
 SCHEMES = ("postgresql", "postgres")
 
 
@@ -119,8 +119,8 @@ def embedded_root() -> Path:
     """Choose the folder of the embedded server.
 
     It is `db` in PGFLOW_HOME; else `.pgflow/db` in the project, which is the nearest folder
-    upwards with a pyproject.toml or .git, else the current folder. Where the user cannot write
-    there, it is a folder of the user's own for that project.
+    upwards that has one already, or a pyproject.toml or .git, else the current folder. Where the
+    user cannot write there, it is a folder of the user's own for that project.
     """
     if named := os.environ.get(HOME_VARIABLE):
         return Path(named).expanduser().absolute() / "db"

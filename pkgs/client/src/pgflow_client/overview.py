@@ -37,6 +37,7 @@ __all__ = [
     "read_flow_slugs",
     "read_overview",
     "read_schema_version",
+    "read_workers",
 ]
 
 T = TypeVar("T")
@@ -76,6 +77,17 @@ def read_overview(conn: Connection[Any]) -> Overview:
             flows=tuple(_execute(conn, list_flows())),
             workers=tuple(_execute(conn, list_workers(f"{_LOST_SINCE.total_seconds()} s"))),
         )
+
+
+def read_workers(conn: Connection[Any]) -> tuple[WorkerOverview, ...]:
+    """Read which workers there are, the oldest first; those that stopped are left out.
+
+    Raises:
+        DatabaseProblem: pgflow is not installed, or the user is no pgflow_reader.
+    """
+    from pgflow_client._functions.overview import list_workers
+
+    return tuple(_execute(conn, list_workers(f"{_LOST_SINCE.total_seconds()} s")))
 
 
 def read_schema_version(conn: Connection[Any]) -> int:

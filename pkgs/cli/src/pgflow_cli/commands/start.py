@@ -98,7 +98,26 @@ class _Start:
             except RunExists as error:
                 error.add_note(f"`pgflow status {run_id}` shows where it stands.")
                 raise
+            self._tell_if_unserved(run.flow_slug)
             return self._show(run)
+
+    def _tell_if_unserved(self, flow_slug: str) -> None:
+        """Say so where the run will wait for want of a worker."""
+        import psycopg
+        from pgflow_client.overview import read_workers
+        from pgflow_dsl import PgflowError
+
+        from pgflow_cli.printing import say
+
+        try:
+            with psycopg.connect(self._database.url, autocommit=True) as conn:
+                workers = read_workers(conn)
+        except (PgflowError, psycopg.Error):
+            # Whoever may start runs need not be allowed to see workers.
+            return
+        if not any(each.state == "alive" and flow_slug in each.flow_slugs for each in workers):
+            code = "MODULE:FLOW" if self._flow is self._name else self._name
+            say(f"No worker serves {flow_slug} now, so the run waits: `pgflow worker {code}`")
 
     def _show(self, run: Run[Any]) -> int:
         from pgflow_cli.printing import print_json

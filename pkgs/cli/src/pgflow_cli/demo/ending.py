@@ -53,7 +53,7 @@ def tell_end(
     view.command(shlex.join([*program(), "compile", FLOW]), "the SQL that defines this flow")
     view.command(
         shlex.join([*program(), "db", "psql", *where]),
-        "the tables; try: select * from pgflow.step_states;",
+        "the tables; try: select step_slug, status from pgflow.step_states;",
     )
 
 
