@@ -1,7 +1,11 @@
 """Repeating a step of a run and all that depends on it."""
 
+import threading
+
 import psycopg
 import pytest
+
+from tests.support import until
 
 from .conftest import Engine
 
@@ -96,3 +100,31 @@ def test_an_unknown_step_is_refused(engine: Engine, chain: str):
     with pytest.raises(psycopg.Error) as raised:
         restart(engine, run_id, "fourth")
     assert raised.value.sqlstate == "PF003"
+
+
+def test_a_claim_that_is_not_committed_yet_is_fenced_too(engine: Engine, db: str):
+    slug = engine.flow("one", {"only": {}})
+    run_id = engine.start(slug)
+    with psycopg.connect(db) as claiming, psycopg.connect(db, autocommit=True) as restarting:
+        row = claiming.execute(
+            "select attempts_count from pgflow.claim_tasks(%s, 1, %s)", ([slug], engine.worker_id)
+        ).fetchone()
+        repeat = threading.Thread(
+            target=restarting.execute,
+            args=("select * from pgflow.restart_run(%s, 'only')", (run_id,)),
+        )
+        repeat.start()
+        until(
+            lambda: engine.value(
+                "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s",
+                restarting.info.backend_pid,
+            )
+        )
+        claiming.commit()
+        repeat.join(10)
+
+    (fresh,) = engine.claim()
+
+    assert row is not None
+    assert fresh.attempt > row[0]
+    engine.check()

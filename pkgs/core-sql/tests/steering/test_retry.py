@@ -186,3 +186,29 @@ def test_a_completed_run_has_nothing_to_retry(engine: Engine, chain: str):
 
     assert raised.value.sqlstate == "PF010"
     assert engine.run(run_id)["status"] == "completed"
+
+
+def test_steps_that_a_condition_skipped_stay_skipped(engine: Engine):
+    slug = engine.flow(
+        "mixed",
+        {
+            "guarded": {
+                "required_input_pattern": '{"go": true}',
+                "when_unmet": "skip-cascade",
+            },
+            "after_guarded": {"deps_slugs": ["guarded"]},
+            "failing": {},
+        },
+    )
+    run_id = engine.start(slug, {})
+    engine.fail(engine.claim()[0])
+
+    retry(engine, run_id)
+
+    assert [task.step for task in engine.finish()] == ["failing"]
+    assert engine.states(run_id) == {
+        "guarded": "skipped",
+        "after_guarded": "skipped",
+        "failing": "completed",
+    }
+    engine.check()

@@ -18,6 +18,11 @@ as $$
 declare
   v_kept text[];
 begin
+  -- Claims hold no run. Once their tasks are ours, no attempt is given out that we do not see.
+  perform from pgflow.step_tasks as task
+  where task.run_id = _reopen_steps.run_id
+  order by task.step_slug, task.task_index
+  for update;
   update pgflow.runs as run
   set status = 'started', completed_at = null, failed_at = null, cancelled_at = null,
     output = null, error_message = null, failed_step_slug = null,

@@ -33,15 +33,17 @@ begin
       on dep.flow_slug = reached.flow_slug and dep.dep_slug = reached.step_slug
   ),
   affected as (
-    select trigger.run_id, trigger.step_slug, _skip_steps.reason as reason, trigger.error_message
-    from trigger
-    union all
-    select reached.run_id, reached.step_slug, 'dependency_skipped', null
-    from reached
-    where not exists (
-      select from trigger
-      where trigger.run_id = reached.run_id and trigger.step_slug = reached.step_slug
-    )
+    select distinct on (named.run_id, named.step_slug)
+      named.run_id, named.step_slug, named.reason, named.error_message
+    from (
+      select trigger.run_id, trigger.step_slug, _skip_steps.reason as reason,
+        trigger.error_message, 1 as place
+      from trigger
+      union all
+      select reached.run_id, reached.step_slug, 'dependency_skipped', null, 2
+      from reached
+    ) as named
+    order by named.run_id, named.step_slug, named.place
   )
   update pgflow.step_states as state
   set status = 'skipped', skip_reason = affected.reason, skipped_at = now(),

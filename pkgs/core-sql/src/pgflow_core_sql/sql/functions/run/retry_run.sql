@@ -36,9 +36,10 @@ begin
       select state.step_slug
       from pgflow.step_states as state
       where state.run_id = v_run.run_id
-        and (state.status in ('failed', 'cancelled') or (
-          state.status = 'skipped' and state.skip_reason <> 'condition_unmet'
-        ))
+        and (
+          state.status in ('failed', 'cancelled') or state.skip_reason = 'handler_failed'
+          or state.step_slug = any (pgflow._skipped_by_failure(v_run.run_id, v_run.flow_slug))
+        )
     ), '{}');
   end if;
   return next pgflow._require_run(retry_run.run_id);
