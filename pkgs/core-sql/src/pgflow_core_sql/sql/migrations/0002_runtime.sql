@@ -3,6 +3,10 @@
 -- These tables carry no foreign keys: only functions of this schema write to them, a start holds
 -- the flow's row, and a check for each row would cost as much as the row. On runs it could even
 -- deadlock: the second write of a run in a transaction would lock its flow after the run.
+--
+-- They are analyzed late: plans are kept, and one made for a table that is known to have ten rows
+-- would still read all of it when it has a million. Of a table that was never analyzed the planner
+-- thinks no less than ten pages.
 
 create table pgflow.runs (
   run_id uuid primary key,
