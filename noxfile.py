@@ -27,6 +27,9 @@ FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
 TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types"]
 
+# SQL, PostgreSQL's binaries and the shape of the tree: one interpreter is enough for these.
+SAME_ON_EVERY_PYTHON = ["pkgs/core-sql/tests", "pkgs/cli/tests/embedded", "tests/house"]
+
 # The first PostgreSQL found is the one that every test run uses anyway.
 LIST_OTHER_SERVERS = """
 import json
@@ -116,9 +119,11 @@ def sql(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests on the interpreter that runs nox; on the others, all but the slow ones."""
     sync(session, "test")
-    marks = [] if session.python == FULL_SUITE_PYTHON else ["-m", "not slow"]
-    without_types = [f"--ignore={folder}" for folder in TYPE_TESTS]
-    session.run("pytest", *without_types, *marks, *session.posargs)
+    without = [f"--ignore={folder}" for folder in TYPE_TESTS]
+    if session.python != FULL_SUITE_PYTHON:
+        without += [f"--ignore={folder}" for folder in SAME_ON_EVERY_PYTHON]
+        without += ["-m", "not slow"]
+    session.run("pytest", *without, *session.posargs)
 
 
 @nox.session
