@@ -114,7 +114,8 @@ class Program:
         try:
             code = self.command.main(list(arguments), prog_name=NAME, standalone_mode=False)
             # What cannot be written has to show here, not while the interpreter ends.
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as with `>&-`
+                sys.stdout.flush()
         # Commands of people's code may raise anything, and none of it is worth a traceback.
         except Exception as error:
             from pgflow_cli.reporting import report
