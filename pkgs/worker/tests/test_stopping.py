@@ -40,7 +40,7 @@ def test_a_run_that_is_cancelled_hands_its_tasks_back(db: str, conn: psycopg.Con
     flow, began = endless()
 
     async def cancel() -> WorkerState:
-        worker = Worker([flow], db)
+        worker = Worker([flow], db, WorkerOptions(shutdown_timeout=timedelta(hours=1)))
         serving = asyncio.create_task(worker.run())
         await worker.wait_ready()
         async with AsyncClient(db) as client:
@@ -226,6 +226,33 @@ def test_a_worker_whose_schema_is_taken_away_ends_with_the_reason(
 
     with pytest.raises(SchemaMissing):
         asyncio.run(serve())
+
+
+def test_a_worker_that_may_not_report_ends_with_the_reason_and_blames_no_task(
+    db: str, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pgflow_worker.worker._LAST_WORDS", 0.5)
+    flow = Flow("unreported", input=int)
+    began, release = asyncio.Event(), asyncio.Event()
+
+    @flow.step
+    async def only(number: int = flow.input) -> int:
+        began.set()
+        await release.wait()
+        return number
+
+    async def serve() -> None:
+        async with running_worker([flow], db):
+            async with AsyncClient(db) as client:
+                await client.start_flow(flow, 1)
+            await began.wait()
+            conn.execute("alter function pgflow.report_and_claim rename to gone")
+            release.set()
+
+    with pytest.raises(SchemaMissing, match="report_and_claim"):
+        asyncio.run(asyncio.wait_for(serve(), LONG))
+    assert task(conn) == ("started", 1)
+    assert conn.execute("select count(*) from pgflow.task_attempts").fetchone() == (0,)
 
 
 def test_a_stopped_worker_logs_no_lost_exception(

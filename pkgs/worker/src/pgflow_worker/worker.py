@@ -171,16 +171,16 @@ class Worker:
         ending = asyncio.ensure_future(self._ending.wait())
         try:
             # A part that ends by itself has met what it cannot mend.
-            broken, _ = await asyncio.wait({ending, *parts}, return_when=asyncio.FIRST_COMPLETED)
-            broken.discard(ending)
+            await asyncio.wait({ending, *parts}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self.stop()
             raise
         finally:
             ending.cancel()
             await self._drain(parts)
-        for part in broken:
-            part.result()
+        for part in parts:
+            if part.done():
+                part.result()
 
     def _start_part(self, stack: AsyncExitStack, name: str, run: Any) -> asyncio.Task[None]:
         """Run a part of the worker with a connection of its own."""
