@@ -43,6 +43,11 @@ class _Thread:
     def end(self) -> None:
         self._calls.put(None)
 
+    def give_up(self) -> None:
+        """End it after its call. Told now: the loop may be gone when the call returns."""
+        self.is_given_up = True
+        self.end()
+
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
@@ -95,9 +100,10 @@ class HandlerThreads:
             try:
                 await asyncio.wait({future}, timeout=within)
             finally:
-                thread.is_given_up = not future.done()
-                if thread.is_given_up and on_given_up is not None:
-                    on_given_up()
+                if not future.done():
+                    thread.give_up()
+                    if on_given_up is not None:
+                        on_given_up()
         finally:
             self._room.leave()
         if thread.is_given_up:
@@ -125,7 +131,7 @@ class HandlerThreads:
             try:
                 loop.call_soon_threadsafe(self._take_back, thread, future, outcome)
             except RuntimeError:
-                # The loop is closed: the call was given up long ago.
+                # The loop is closed: nobody waits for this call any more.
                 thread.end()
 
         return call
@@ -133,9 +139,9 @@ class HandlerThreads:
     def _take_back(
         self, thread: _Thread, future: asyncio.Future[_Outcome[T]], outcome: _Outcome[T]
     ) -> None:
-        if thread.is_given_up or self._is_shut_down:
+        if self._is_shut_down:
             thread.end()
-        else:
+        elif not thread.is_given_up:
             self._idle.append(thread)
         if not future.done():
             future.set_result(outcome)
