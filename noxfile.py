@@ -135,7 +135,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed beside peers, on one server; not part of the default run."""
+    """Measure speed beside peers, on one server: `-- --full`, `-- --only W1`. Not by default."""
     if not (ROOT / "bench" / "pyproject.toml").exists():
         session.skip("there is no bench/ in this tree, so there is nothing to measure")
     sync(session)

@@ -1,113 +1,85 @@
-"""`python -m pgflow_bench`: measure, print a table, and keep the figures as JSON."""
+"""`python -m pgflow_bench`: measure, print tables, and keep the figures as JSON."""
 
-import asyncio
-import json
 import os
 import platform
-import statistics
-import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from pgflow_cli.embedded import EmbeddedServer
-from pgflow_core_sql import Migrator
 
-from pgflow_bench import measure
-from pgflow_bench.flows import chain, fan, one
+from pgflow_bench.conversation import AdapterFailed, Outcome, measure
+from pgflow_bench.plan import PLAN, Measurement
+from pgflow_bench.results import Figure, document, figure_of, table_of, to_text
+from pgflow_bench.server import SETTINGS, drop_database, durable_server, fresh_database
 
-Measurement = Callable[[str], Awaitable[float]]
-
-
-def measurements(scale: float) -> dict[str, tuple[str, Measurement]]:
-    """Return what is measured: a name, its unit and how."""
-    singles, chains = int(20_000 * scale), int(2_000 * scale)
-    elements = int(10_000 * scale)
-    latencies = max(int(100 * scale), 10)
-    return {
-        "start in bulk": ("runs/s", lambda url: measure.start_rate(url, one, singles)),
-        "drain one-step runs": (
-            "runs/s",
-            lambda url: measure.drain_rate(url, one, [1] * singles, singles),
-        ),
-        "drain chains of 5": (
-            "steps/s",
-            lambda url: measure.drain_rate(url, chain, [1] * chains, 5 * chains),
-        ),
-        f"map of {elements}": (
-            "elements/s",
-            lambda url: measure.drain_rate(url, fan, [list(range(elements))], elements),
-        ),
-        "start to handler, idle": ("ms", lambda url: measure.pickup_ms(url, latencies)),
-        "chain of 5, idle": ("ms", lambda url: measure.chain_ms(url, latencies)),
-    }
+_DATABASE = "pgflow_bench"
+_RESULTS = Path(__file__).parents[2] / "results"
 
 
 @click.command()
-@click.option("--repeats", default=3, show_default=True, help="How often each is measured.")
-@click.option("--scale", default=1.0, show_default=True, help="Share of the full load.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to keep the figures as JSON.")
-def main(repeats: int, scale: float, out: Path | None) -> None:
-    """Measure one worker on a throwaway PostgreSQL with durable commits."""
-    plan = measurements(scale)
-    figures: dict[str, list[float]] = {name: [] for name in plan}
-    with tempfile.TemporaryDirectory(prefix="pgflow-bench-") as folder:
-        Path(folder).chmod(0o711)
-        server = EmbeddedServer(
-            Path(folder) / "server", settings={"shared_buffers": "512MB", "max_wal_size": "4GB"}
-        )
-        server.start()
-        try:
-            version = server.version()
-            # Interleaved, so that a machine whose speed drifts is fair to all.
-            for repeat in range(repeats):
-                for number, (name, (unit, measurement)) in enumerate(plan.items()):
-                    url = _database(server, f"bench_{repeat}_{number}")
-                    figures[name].append(asyncio.run(_measure(measurement, url)))
-                    click.echo(f"{name}: {figures[name][-1]:,.1f} {unit}", err=True)
-        finally:
-            server.reset()
-    _print(plan, figures)
+@click.option("--full", is_flag=True, help="Everything at its full size; takes an hour.")
+@click.option("--only", multiple=True, help="A group, such as W1; may be given several times.")
+@click.option("--repeats", default=None, type=int, help="How often each is measured. [1, full: 3]")
+@click.option("--peers/--no-peers", default=True, help="Whether other systems are measured too.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to keep the figures as JSON. [results/<date>-<machine>.json of a full run]",
+)
+def main(
+    full: bool, only: Sequence[str], repeats: int | None, peers: bool, out: Path | None
+) -> None:
+    """Measure on a throwaway PostgreSQL with durable commits."""
+    chosen = [
+        each
+        for each in PLAN
+        if (not only or each.group in only)
+        and (peers or not each.is_peer)
+        and (each.full if full else each.quick)
+    ]
+    if not chosen:
+        known = ", ".join(sorted({each.group for each in PLAN}))
+        raise click.UsageError(f"there is nothing to measure; the groups are {known}")
+    repeats = repeats or (3 if full else 1)
+    with durable_server() as server:
+        outcomes = _measure_all(server, chosen, full, repeats)
+        version = server.version()
+    figures = {each: figure_of(each, outcomes[each]) for each in chosen if outcomes[each]}
+    for group in sorted({each.group for each in figures}):
+        rows = {each: figure for each, figure in figures.items() if each.group == group}
+        click.echo(f"\n{group}\n\n{table_of(rows)}")
+    if out is None and full and not only:
+        out = _RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{platform.machine()}-{os.cpu_count()}.json"
     if out is not None:
-        out.write_text(json.dumps(_result(plan, figures, version), indent=2) + "\n")
+        said = {"postgresql": version, "settings": SETTINGS, "repeats": repeats}
+        out.write_text(to_text(document(figures, said)))
+    failed = [each.label for each in chosen if not outcomes[each]]
+    if failed:
+        raise click.ClickException(f"without figures: {', '.join(failed)}")
 
 
-async def _measure(measurement: Measurement, url: str) -> float:
-    return await measurement(url)
-
-
-def _database(server: EmbeddedServer, name: str) -> str:
-    import psycopg
-    from psycopg import sql
-
-    with psycopg.connect(server.url(), autocommit=True) as conn:
-        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    Migrator(server.url(name)).migrate()
-    return server.url(name)
-
-
-def _print(plan: Mapping[str, tuple[str, Any]], figures: Mapping[str, list[float]]) -> None:
-    width = max(len(name) for name in plan)
-    for name, (unit, _) in plan.items():
-        low, middle, high = min(figures[name]), statistics.median(figures[name]), max(figures[name])
-        click.echo(f"{name:<{width}}  {middle:>10,.1f} {unit:<10} [{low:,.1f} .. {high:,.1f}]")
-
-
-def _result(
-    plan: Mapping[str, tuple[str, Any]], figures: Mapping[str, list[float]], version: str
-) -> dict[str, Any]:
-    return {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "postgresql": version,
-        "cpus": os.cpu_count(),
-        "figures": {
-            name: {"unit": unit, "median": statistics.median(figures[name]), "all": figures[name]}
-            for name, (unit, _) in plan.items()
-        },
-    }
+def _measure_all(
+    server: EmbeddedServer, chosen: Sequence[Measurement], full: bool, repeats: int
+) -> dict[Measurement, list[Outcome]]:
+    outcomes: dict[Measurement, list[Outcome]] = {each: [] for each in chosen}
+    # Interleaved, so that a machine whose speed drifts is fair to all.
+    for _ in range(repeats):
+        for each in chosen:
+            url = fresh_database(server, _DATABASE)
+            count = each.full if full else each.quick
+            try:
+                outcome = measure(each.system, each.workload, url, count, each.timeout)
+            except AdapterFailed as error:
+                click.echo(f"{each.group} {each.label}: {error}", err=True)
+                continue
+            finally:
+                drop_database(server, _DATABASE)
+            outcomes[each].append(outcome)
+            value = figure_of(each, [outcome]).value
+            click.echo(f"{each.group} {each.label}: {value:,.1f} {each.unit}", err=True)
+    return outcomes
 
 
 if __name__ == "__main__":

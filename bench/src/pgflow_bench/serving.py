@@ -1,0 +1,105 @@
+"""Workers for the bench: in this process, or in processes of their own."""
+
+import asyncio
+import multiprocessing
+import multiprocessing.synchronize
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from pgflow_core_sql import Migrator
+from pgflow_dsl import Flow, compile_flow
+from pgflow_worker import Worker, WorkerOptions
+
+# One call starts this many runs.
+STARTED_AT_ONCE = 1000
+_LOOK = 0.005
+
+
+def install(url: str, *flows: Flow[Any]) -> None:
+    """Bring the schema and the flows into a database."""
+    Migrator(url).migrate()
+    with psycopg.connect(url, autocommit=True) as conn:
+        for flow in flows:
+            conn.execute(compile_flow(flow).encode())
+
+
+def start_runs(url: str, flow: Flow[Any], inputs: Sequence[Any]) -> None:
+    """Start runs in bulk."""
+    texts = [flow.dump_input(value) for value in inputs]
+    with psycopg.connect(url, autocommit=True) as conn:
+        for first in range(0, len(texts), STARTED_AT_ONCE):
+            conn.execute(
+                "select count(*) from pgflow.start_flows(%s, %s::jsonb[])",
+                (flow.slug, texts[first : first + STARTED_AT_ONCE]),
+            )
+
+
+def settle(url: str) -> None:
+    """Let the fill be over: no dirty page of it is flushed, and no vacuum due, while we measure."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("vacuum analyze pgflow.runs, pgflow.step_states, pgflow.step_tasks")
+        conn.execute("checkpoint")
+
+
+async def until_done(url: str, flow: Flow[Any]) -> None:
+    """Wait until no run of the flow is under way."""
+    query = "select exists (select from pgflow.runs where flow_slug = %s and status = 'started')"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        while True:
+            row = await (await conn.execute(query, (flow.slug,))).fetchone()
+            if row is None or not row[0]:
+                return
+            await asyncio.sleep(_LOOK)
+
+
+@asynccontextmanager
+async def worker_here(
+    url: str, flow: Flow[Any], options: WorkerOptions | None = None
+) -> AsyncIterator[None]:
+    """Serve a flow from this process, with the default options."""
+    worker = Worker([flow], url, options)
+    task = asyncio.create_task(worker.run())
+    ready = asyncio.create_task(worker.wait_ready())
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield
+    finally:
+        ready.cancel()
+        worker.drain()
+        await task
+
+
+@contextmanager
+def workers_elsewhere(url: str, flow: Flow[Any], count: int) -> Iterator[None]:
+    """Serve a flow from so many processes, all of which are ready."""
+    context = multiprocessing.get_context("fork")
+    ready, ending = context.Semaphore(0), context.Event()
+    processes = [
+        context.Process(target=_serve, args=(url, flow, ready, ending)) for _ in range(count)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        for _ in processes:
+            ready.acquire()
+        yield
+    finally:
+        ending.set()
+        for process in processes:
+            process.join()
+
+
+def _serve(
+    url: str,
+    flow: Flow[Any],
+    ready: multiprocessing.synchronize.Semaphore,
+    ending: multiprocessing.synchronize.Event,
+) -> None:
+    async def serve() -> None:
+        async with worker_here(url, flow):
+            ready.release()
+            await asyncio.to_thread(ending.wait)
+
+    asyncio.run(serve())

@@ -1,0 +1,240 @@
+"""pgflow itself: one worker in this process unless said, with default options."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pgflow_dsl import Flow
+from pgflow_worker import WorkerOptions
+
+from pgflow_bench import flows, histories
+from pgflow_bench.latencies import ended_ms, pickup_ms
+from pgflow_bench.serving import (
+    install,
+    settle,
+    start_runs,
+    until_done,
+    worker_here,
+    workers_elsewhere,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import protocol
+
+Steps = Generator[None, None, dict[str, Any]]
+
+
+async def _drain_here(url: str, flow: Flow[Any], options: WorkerOptions | None) -> float:
+    began = time.perf_counter()
+    async with worker_here(url, flow, options):
+        await until_done(url, flow)
+        return time.perf_counter() - began
+
+
+def _drain(
+    url: str,
+    flow: Flow[Any],
+    inputs: Sequence[Any],
+    units: int,
+    options: WorkerOptions | None = None,
+) -> Steps:
+    start_runs(url, flow, inputs)
+    settle(url)
+    yield
+    return {"seconds": asyncio.run(_drain_here(url, flow, options)), "units": units}
+
+
+def singles(url: str, count: int) -> Steps:
+    """Drain one-step runs."""
+    install(url, flows.one)
+    return (yield from _drain(url, flows.one, [1] * count, count))
+
+
+def chains(url: str, count: int) -> Steps:
+    """Drain chains of five steps."""
+    install(url, flows.chain)
+    return (yield from _drain(url, flows.chain, [1] * count, 5 * count))
+
+
+def one_map(url: str, count: int) -> Steps:
+    """Run a map of so many elements, then gather them."""
+    install(url, flows.fan)
+    return (yield from _drain(url, flows.fan, [list(range(count))], count))
+
+
+def _drain_elsewhere(url: str, flow: Flow[Any], units: int, workers: int) -> Steps:
+    yield
+    # The workers are made and ready first: what is measured is how they work together.
+    began = time.perf_counter()
+    with workers_elsewhere(url, flow, workers):
+        asyncio.run(until_done(url, flow))
+        return {"seconds": time.perf_counter() - began, "units": units}
+
+
+def map_of_workers(workers: int) -> protocol.Workload:
+    """Return a workload: one map on so many worker processes."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.fan)
+        start_runs(url, flows.fan, [list(range(count))])
+        settle(url)
+        return (yield from _drain_elsewhere(url, flows.fan, count, workers))
+
+    return run
+
+
+def singles_of_workers(workers: int) -> protocol.Workload:
+    """Return a workload: one-step runs on so many worker processes."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.one)
+        start_runs(url, flows.one, [1] * count)
+        settle(url)
+        return (yield from _drain_elsewhere(url, flows.one, count, workers))
+
+    return run
+
+
+def io_bound(url: str, count: int) -> Steps:
+    """Drain handlers that wait for 10 ms, a thousand at a time."""
+    install(url, flows.waiting)
+    options = WorkerOptions(concurrency=1000)
+    return (yield from _drain(url, flows.waiting, [1] * count, count, options))
+
+
+def cpu_bound(url: str, count: int) -> Steps:
+    """Drain handlers that keep a CPU busy for 5 ms, in processes."""
+    install(url, flows.computing)
+    return (yield from _drain(url, flows.computing, [1] * count, count))
+
+
+def beside_finished(url: str, count: int) -> Steps:
+    """Drain one-step runs in a database with a million finished ones."""
+    install(url, flows.one)
+    histories.add_finished(url, flows.one, 1_000_000)
+    return (yield from _drain(url, flows.one, [1] * count, count))
+
+
+def beside_queued(url: str, count: int) -> Steps:
+    """Drain one-step runs while a million of another flow are queued."""
+    install(url, flows.one, flows.chain)
+    start_runs(url, flows.chain, [1] * 1_000_000)
+    return (yield from _drain(url, flows.one, [1] * count, count))
+
+
+def beside_idle_transaction(url: str, count: int) -> Steps:
+    """Drain one-step runs over and over beside an old snapshot; the last drain counts."""
+    install(url, flows.one)
+    with psycopg.connect(url) as idle:
+        idle.execute("set transaction isolation level repeatable read")
+        idle.execute("select count(*) from pgflow.runs")
+        end = time.monotonic() + histories.idle_seconds()
+        while time.monotonic() < end:
+            start_runs(url, flows.one, [1] * count)
+            asyncio.run(_drain_here(url, flows.one, None))
+        return (yield from _drain(url, flows.one, [1] * count, count))
+
+
+def bulk_start(url: str, count: int) -> Steps:
+    """Start one-step runs, a thousand a call."""
+    install(url, flows.one)
+    yield
+    began = time.perf_counter()
+    start_runs(url, flows.one, [1] * count)
+    return {"seconds": time.perf_counter() - began, "units": count}
+
+
+def start_each(connections: int) -> protocol.Workload:
+    """Return a workload: one run a call, from so many connections."""
+
+    async def start(url: str, share: int) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, prepare_threshold=0
+        ) as conn:
+            for _ in range(share):
+                await conn.execute("select run_id from pgflow.start_flow('bench_one', '1')")
+
+    async def all_of_them(url: str, count: int) -> float:
+        began = time.perf_counter()
+        await asyncio.gather(*(start(url, count // connections) for _ in range(connections)))
+        return time.perf_counter() - began
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.one)
+        yield
+        seconds = asyncio.run(all_of_them(url, count))
+        return {"seconds": seconds, "units": count // connections * connections}
+
+    return run
+
+
+def pickup(url: str, count: int) -> Steps:
+    """From before a start to inside the handler, idle."""
+    install(url, flows.pickup)
+    yield
+    return {"latencies_ms": asyncio.run(pickup_ms(url, count))}
+
+
+def chain_latency(url: str, count: int) -> Steps:
+    """From the start of a chain of five to the sight of its end, idle."""
+    install(url, flows.chain)
+    yield
+    return {"latencies_ms": asyncio.run(ended_ms(url, flows.chain, "1", count))}
+
+
+def fan_latency(url: str, count: int) -> Steps:
+    """From the start of a fan-out of ten to the sight of its end, idle."""
+    install(url, flows.fan_out)
+    yield
+    return {"latencies_ms": asyncio.run(ended_ms(url, flows.fan_out, "10", count))}
+
+
+def payload_chain(size: int) -> protocol.Workload:
+    """Return a workload: texts of so many bytes through a chain of three; units are bytes."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.payload)
+        # Each step stores it once, the run's input and its output besides.
+        inputs = ["x" * size] * count
+        return (yield from _drain(url, flows.payload, inputs, count * size))
+
+    return run
+
+
+def payload_map(size: int) -> protocol.Workload:
+    """Return a workload: an array of texts of so many bytes through a map; units are bytes."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.payload_map)
+        inputs = [["x" * size] * count]
+        return (yield from _drain(url, flows.payload_map, inputs, count * size))
+
+    return run
+
+
+if __name__ == "__main__":
+    protocol.main(
+        {
+            "W1": singles,
+            "W2": chains,
+            "W3": one_map,
+            **{f"W3-workers-{n}": map_of_workers(n) for n in (1, 4)},
+            "W4": pickup,
+            "W4-chain": chain_latency,
+            "W4-fan": fan_latency,
+            "W5-finished": beside_finished,
+            "W5-queued": beside_queued,
+            "W5-idle": beside_idle_transaction,
+            **{f"W6-{connections}": start_each(connections) for connections in (1, 8, 32)},
+            "W6-bulk": bulk_start,
+            **{f"W7-{workers}": singles_of_workers(workers) for workers in (1, 2, 4, 8)},
+            "W7-io": io_bound,
+            "W7-cpu": cpu_bound,
+            **{f"W9-chain-{size}": payload_chain(size) for size in (1_000, 100_000, 1_000_000)},
+            **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
+        }
+    )
