@@ -1,9 +1,12 @@
 """Define typed pgflow flows with ordinary functions and compile them to SQL."""
 
+from pgflow_dsl.cancellation import Cancellation
 from pgflow_dsl.compile import compile_flow
 from pgflow_dsl.conditions import Conditions, Pattern
 from pgflow_dsl.context import Context
 from pgflow_dsl.errors import (
+    AttemptCancelled,
+    ContextUnavailable,
     DataInvalid,
     DefinitionError,
     FinalError,
@@ -20,11 +23,15 @@ from pgflow_dsl.jobs import Job, job
 from pgflow_dsl.options import ExecutorOption, FlowOptions, SkipMode, StepOptions
 from pgflow_dsl.shape import compare_shapes
 from pgflow_dsl.step import AnyStep, MapStep, Step
+from pgflow_dsl.surroundings import Surroundings
 
 __all__ = [
     "AnyStep",
+    "AttemptCancelled",
+    "Cancellation",
     "Conditions",
     "Context",
+    "ContextUnavailable",
     "DataInvalid",
     "DefinitionError",
     "ExecutorOption",
@@ -43,6 +50,7 @@ __all__ = [
     "SkipMode",
     "Step",
     "StepOptions",
+    "Surroundings",
     "UnknownStep",
     "compare_shapes",
     "compile_flow",

@@ -1,21 +1,33 @@
-"""What a handler may know about the task it works on."""
+"""What a handler may know about the task it works on, and what it can reach from there."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from pgflow_dsl.cancellation import Cancellation
+from pgflow_dsl.errors import AttemptCancelled
+from pgflow_dsl.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = ["Context"]
 
+Resources_co = TypeVar("Resources_co", covariant=True, default=Any)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Generic[Resources_co]):
     """The task a handler works on. A handler gets it by having a parameter of this type.
+
+    `Context[Pools]` says that the worker's `lifespan` yields a `Pools`, which is then the type of
+    `resources`; plain `Context` leaves it open.
 
     Attributes:
         run_id: The run that the task belongs to.
@@ -25,6 +37,8 @@ class Context:
         attempt: Counts from 1; 2 is the first retry.
         deadline: When the attempt is stopped, with a time zone.
         logger: Writes with the task's ids.
+        cancelled: Set when the attempt counts no longer.
+        surroundings: What else it can reach; made by the worker, or by a test.
     """
 
     run_id: UUID
@@ -34,6 +48,63 @@ class Context:
     attempt: int
     deadline: datetime
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
+    cancelled: Cancellation = field(default_factory=Cancellation, compare=False)
+    surroundings: Surroundings = field(default_factory=Surroundings, compare=False, repr=False)
+
+    @property
+    def resources(self) -> Resources_co:
+        """What the worker's `lifespan` yielded.
+
+        Raises:
+            ContextUnavailable: The worker has none, or the handler runs in another process.
+        """
+        resources: Resources_co = self.surroundings.resources()
+        return resources
+
+    @property
+    def connection(self) -> Any:
+        """The connection of a step with `transactional=True`, in the midst of its transaction.
+
+        What is written with it, the step's output, and what follows from that are committed
+        together or not at all. It is psycopg's `AsyncConnection` in an async handler and its
+        `Connection` in others; `conn: AsyncConnection = ctx.connection` tells type checkers.
+
+        Raises:
+            ContextUnavailable: The step is not transactional.
+        """
+        return self.surroundings.connection()
+
+    def flow_input(self) -> Any:
+        """Return the flow's input, read when it is first asked for, once for all tasks of a run.
+
+        In a coroutine it has to be awaited: `site: Site = await ctx.flow_input()`; elsewhere it
+        returns the value: `site: Site = ctx.flow_input()`. A step that always needs it rather has a
+        parameter with `flow.input` as its default.
+
+        Raises:
+            InputInvalid: What the run was started with does not fit the flow's input type.
+            ContextUnavailable: There is no worker to ask.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self.surroundings.read_flow_input()
+        return self.surroundings.fetch_flow_input()
+
+    def heartbeat(self) -> None:
+        """Go on only if the attempt still counts; sync code that takes long calls this often.
+
+        A thread cannot be stopped from outside, but by this it stops itself.
+
+        Raises:
+            AttemptCancelled: It does not. Not an `Exception`, so that a handler's own `except` does
+                not take it for a failure; let it pass.
+        """
+        reason = self.cancelled.reason
+        if reason is None and not self.time_left():
+            reason = "the attempt is out of time"
+        if reason is not None:
+            raise AttemptCancelled(reason)
 
     def time_left(self) -> timedelta:
         """Return the time until the deadline, zero once it has passed."""

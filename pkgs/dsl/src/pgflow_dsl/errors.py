@@ -8,8 +8,12 @@ PgflowError
  │    ├── InputInvalid          the input that a run is started with
  │    ├── HandlerInputInvalid   what a handler is about to receive
  │    └── HandlerOutputInvalid  what a handler returned
+ ├── ContextUnavailable     a handler asked its context for what is not there; final, too
  ├── FinalError             raised by handlers: end the task without a retry
  └── RetryAfter             raised by handlers: retry the task after a delay of their choice
+
+AttemptCancelled            raised in handlers whose attempt counts no longer; like asyncio's
+                            CancelledError not an Exception
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from datetime import timedelta
 from typing import Any
 
 __all__ = [
+    "AttemptCancelled",
+    "ContextUnavailable",
     "DataInvalid",
     "DefinitionError",
     "FinalError",
@@ -123,6 +129,30 @@ class HandlerOutputInvalid(DataInvalid):
 
     def _subject(self) -> str:
         return f"output of step {self.step_slug!r} of flow {self.flow_slug!r}"
+
+
+class ContextUnavailable(PgflowError):
+    """A handler asked its context for what its step or its worker does not have.
+
+    Attributes:
+        what: The context's attribute.
+        advice: Why it is not there, or what to do about it.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what, advice)
+        self.what = what
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"this context has no {self.what}: {self.advice}"
+
+
+class AttemptCancelled(BaseException):
+    """Raised in a handler by `Context.heartbeat` when its attempt counts no longer.
+
+    Not an `Exception`: a handler that catches those is to stop all the same.
+    """
 
 
 class FinalError(PgflowError):

@@ -8,6 +8,7 @@ from typing import Final
 
 from pgflow_client.worker_protocol import Failure, Link, TaskRow, find_lost_attempts
 
+from pgflow_worker._attempt import Attempt
 from pgflow_worker._execute import TaskRunner
 from pgflow_worker._outbox import Outbox
 from pgflow_worker.registry import Registry
@@ -33,8 +34,8 @@ class Crew:
         self._registry: Final = registry
         self._outbox: Final = outbox
         self._runner: Final = runner
-        self._tasks: Final[dict[asyncio.Task[None], TaskRow]] = {}
-        self._given_up: dict[asyncio.Task[None], TaskRow] | None = None
+        self._tasks: Final[dict[asyncio.Task[None], Attempt]] = {}
+        self._given_up: dict[asyncio.Task[None], Attempt] | None = None
         self._not_begun: Final[list[TaskRow]] = []
 
     def __len__(self) -> int:
@@ -50,8 +51,9 @@ class Crew:
             unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
             self._outbox.add_failure(Failure(row=row, message=unknown))
             return
-        task = asyncio.create_task(self._runner.run(handler, row))
-        self._tasks[task] = row
+        attempt = Attempt(handler=handler, row=row)
+        task = asyncio.create_task(self._runner.run(attempt))
+        self._tasks[task] = attempt
         task.add_done_callback(self._tasks.pop)
 
     async def watch(self, link: Link, let_go: Callable[[TaskRow], None]) -> None:
@@ -65,7 +67,7 @@ class Crew:
             before = set(self._tasks)
             await asyncio.sleep(_WATCH_INTERVAL)
             # A handler that was there a second ago is worth the question; most are faster.
-            rows = [row for task, row in self._tasks.items() if task in before]
+            rows = [attempt.row for task, attempt in self._tasks.items() if task in before]
             if rows:
                 for row in self._cancel(await link.call(partial(find_lost_attempts, rows=rows))):
                     let_go(row)
@@ -73,7 +75,8 @@ class Crew:
     def give_up(self) -> None:
         """Cancel all handlers, and begin none any more."""
         self._given_up = dict(self._tasks)
-        for task in self._given_up:
+        for task, attempt in self._given_up.items():
+            attempt.cancellation.set("the worker stops")
             task.cancel()
 
     async def collect(self) -> list[TaskRow]:
@@ -82,13 +85,16 @@ class Crew:
         if tasks:
             # A handler that swallows its cancellation does not hold the worker up.
             await asyncio.wait(tasks, timeout=_PATIENCE)
-        unfinished = [row for task, row in tasks.items() if not task.done() or task.cancelled()]
+        unfinished = [
+            attempt.row for task, attempt in tasks.items() if not task.done() or task.cancelled()
+        ]
         return unfinished + self._not_begun
 
     def _cancel(self, lost: list[TaskRow]) -> list[TaskRow]:
         reasons = {_key(row): row.refused for row in lost}
         stopped: list[TaskRow] = []
-        for task, row in self._tasks.items():
+        for task, attempt in self._tasks.items():
+            row = attempt.row
             reason = reasons.get(_key(row))
             # One that is done has a result, whose report will be refused.
             if reason is None or task.done():
@@ -100,6 +106,7 @@ class Crew:
                 row.task_index,
                 reason,
             )
+            attempt.cancellation.set(f"the attempt counts no longer: {reason}")
             task.cancel()
             stopped.append(row)
         return stopped

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from pgflow_client.worker_protocol import Failure, TaskRow
+from pgflow_dsl import AttemptCancelled, Surroundings
 
+from pgflow_worker._attempt import Attempt
 from pgflow_worker._executors import Executors
 from pgflow_worker._faults import Fault, HandlerTimeout, describe
 from pgflow_worker._outbox import Outbox
@@ -16,6 +18,8 @@ from pgflow_worker._shared_input import SharedInputs
 from pgflow_worker.registry import Handler
 
 logger: Final = logging.getLogger("pgflow.worker")
+
+_CANCELLATIONS: Final = (asyncio.CancelledError, AttemptCancelled)
 
 
 class TaskRunner:
@@ -40,30 +44,19 @@ class TaskRunner:
         self._executors: Final = executors
         self._hand_back: Final = hand_back
 
-    async def run(self, handler: Handler, row: TaskRow) -> None:
+    async def run(self, attempt: Attempt) -> None:
         """Run the handler for a task and put the result into the outbox.
 
         Raises:
             asyncio.CancelledError: The worker hands the task back; there is no result.
         """
-        step = handler.step
+        row = attempt.row
         try:
-            shared = None
-            if step.needs_shared_input:
-                shared = await self._shared_inputs.get(row.run_id, row.step_slug)
-            if step.is_async:
-                context = make_context(step, row, handler.timeout) if step.takes_context else None
-                args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
-                value = await _await(handler, step.fn, args, kwargs)
-                output: str | Fault = step.dump_output(value)
-            else:
-                work = Work(step=step, row=row, shared=shared, timeout=handler.timeout)
-                output = await self._executors.run(work)
+            output = await self._run(attempt)
         # SystemExit and KeyboardInterrupt too: a handler may not end the worker.
         except BaseException as error:
-            current = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and current and current.cancelling():
-                raise
+            if isinstance(error, _CANCELLATIONS) and _is_cancelled():
+                raise asyncio.CancelledError from None
             if isinstance(error, NoRoom):
                 await self._hand_back(row)
             else:
@@ -73,6 +66,28 @@ class TaskRunner:
                 self._fail(row, output)
             else:
                 self._outbox.add_output(row, output)
+
+    async def _run(self, attempt: Attempt) -> str | Fault:
+        step, row = attempt.handler.step, attempt.row
+        shared = None
+        if step.needs_shared_input:
+            shared = await self._shared_inputs.get(row.run_id, row.step_slug)
+        if not step.is_async:
+            return await self._executors.run(self._work(attempt, shared))
+        context = make_context(self._work(attempt, shared)) if step.takes_context else None
+        args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
+        value = await _await(attempt.handler, step.fn, args, kwargs)
+        return step.dump_output(value)
+
+    def _work(self, attempt: Attempt, shared: str | None) -> Work:
+        return Work(
+            step=attempt.handler.step,
+            row=attempt.row,
+            shared=shared,
+            timeout=attempt.handler.timeout,
+            cancellation=attempt.cancellation,
+            surroundings=Surroundings(),
+        )
 
     def _fail(self, row: TaskRow, fault: Fault, error: BaseException | None = None) -> None:
         logger.info(
@@ -105,8 +120,17 @@ async def _await(
     try:
         async with scope:
             return await function(*args, **kwargs)
+    except AttemptCancelled:
+        if _is_cancelled():
+            raise
     except TimeoutError:
         # A handler's own TimeoutError is its business.
         if not scope.expired():
             raise
     raise HandlerTimeout(handler.timeout)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether the worker, and not a handler, has cancelled what runs here."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0

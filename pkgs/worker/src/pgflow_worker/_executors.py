@@ -45,7 +45,7 @@ class Executors:
             if isinstance(chosen, Executor):
                 return await _run_elsewhere(chosen, work)
             return await self._threads.run(
-                lambda: perform(work), work.timeout, lambda: _warn(work, "thread")
+                lambda: perform(work), work.timeout, lambda: _give_up(work, "thread")
             )
         except TimeIsUp:
             raise HandlerTimeout(work.timeout) from None
@@ -78,7 +78,7 @@ async def _run_elsewhere(executor: Executor, work: Work) -> str:
         if not future.done():
             future.cancel()
             if not call.cancel():
-                _warn(work, "call of its executor")
+                _give_up(work, "call of its executor")
 
 
 class _Timed:
@@ -102,10 +102,12 @@ class _Timed:
         return perform(self._work)
 
 
-def _warn(work: Work, what: str) -> None:
+def _give_up(work: Work, what: str) -> None:
+    # The first reason stays: this is it where no other was given.
+    work.cancellation.set("the attempt is out of time")
     logger.warning(
         "step %s of flow %s is given up in run %s, task %d, but a %s cannot be stopped: it goes on "
-        "and its result is dropped",
+        "until its handler calls heartbeat() or returns, and its result is dropped",
         work.step.slug,
         work.step.flow.slug,
         work.row.run_id,

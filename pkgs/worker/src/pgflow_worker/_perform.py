@@ -7,26 +7,32 @@ from typing import Final
 from uuid import UUID
 
 from pgflow_client.worker_protocol import TaskRow
-from pgflow_dsl import AnyStep, Context
+from pgflow_dsl import AnyStep, AttemptCancelled, Cancellation, Context, Surroundings
+
+from pgflow_worker._faults import HandlerTimeout
 
 task_logger: Final = logging.getLogger("pgflow.task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A task with its handler. All of it is text and names, so it can be pickled.
+    """A task with its handler. All of it can be pickled: text, names, and what stays behind.
 
     Attributes:
         step: The step; pickled by name, another process has it from its own copy of the module.
         row: The claim.
         shared: What all elements of the map receive, as JSON text.
         timeout: Longest time of the attempt, in seconds.
+        cancellation: Tells the handler that its attempt counts no longer, in this process.
+        surroundings: What its context reaches.
     """
 
     step: AnyStep
     row: TaskRow
     shared: str | None
     timeout: float
+    cancellation: Cancellation
+    surroundings: Surroundings
 
 
 def perform(work: Work) -> str:
@@ -37,27 +43,35 @@ def perform(work: Work) -> str:
         DataInvalid: What it is to receive, or what it returned, does not fit.
     """
     step, row = work.step, work.row
-    context = make_context(step, row, work.timeout) if step.takes_context else None
+    context = make_context(work) if step.takes_context else None
     args, kwargs = step.bind(row.input or "null", row.flow_input, work.shared, context)
     try:
         value = step.fn(*args, **kwargs)
     except StopIteration as error:
         # A future cannot carry it; async handlers have it turned into the same.
         raise RuntimeError("the handler raised StopIteration") from error
+    except AttemptCancelled:
+        # If it was for another reason, nobody looks at what came of it.
+        raise HandlerTimeout(work.timeout) from None
     return step.dump_output(value)
 
 
-def make_context(step: AnyStep, row: TaskRow, timeout: float) -> Context:
+def make_context(work: Work) -> Context:
     """Return the context of an attempt that begins now."""
+    row = work.row
+    deadline = datetime.now(UTC) + timedelta(seconds=work.timeout)
+    work.cancellation.expire_at(deadline)
     return Context(
         run_id=UUID(row.run_id),
-        flow_slug=step.flow.slug,
+        flow_slug=work.step.flow.slug,
         step_slug=row.step_slug,
         task_index=row.task_index,
         attempt=row.attempt,
-        deadline=datetime.now(UTC) + timedelta(seconds=timeout),
+        deadline=deadline,
         logger=logging.LoggerAdapter(
             task_logger,
             {"run_id": row.run_id, "step_slug": row.step_slug, "task_index": row.task_index},
         ),
+        cancelled=work.cancellation,
+        surroundings=work.surroundings,
     )

@@ -1,0 +1,35 @@
+"""What a context reaches beyond its own task: the part of it that a worker provides."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from pgflow_dsl.errors import ContextUnavailable
+
+__all__ = ["Surroundings"]
+
+
+class Surroundings:
+    """Reaches nothing; workers and tests have others.
+
+    Each method raises `ContextUnavailable` unless it is overridden.
+    """
+
+    def resources(self) -> Any:
+        """Return what the worker's `lifespan` yielded."""
+        self._refuse("resources", "give the worker a lifespan=")
+
+    def connection(self) -> Any:
+        """Return the connection of a transactional step."""
+        self._refuse("connection", "give the step the option transactional=True")
+
+    def read_flow_input(self) -> Any:
+        """Return the flow's input, blocking the thread until it is there."""
+        self._refuse("flow_input()", "a worker reads it; a test gives it to make_context")
+
+    async def fetch_flow_input(self) -> Any:
+        """Return the flow's input."""
+        return self.read_flow_input()
+
+    def _refuse(self, what: str, advice: str) -> NoReturn:
+        raise ContextUnavailable(what, advice)

@@ -1,0 +1,23 @@
+"""An attempt that is under way in this worker."""
+
+from dataclasses import dataclass, field
+
+from pgflow_client.worker_protocol import TaskRow
+from pgflow_dsl import Cancellation
+
+from pgflow_worker.registry import Handler
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Attempt:
+    """A claimed task with its handler.
+
+    Attributes:
+        handler: What runs.
+        row: The claim.
+        cancellation: Tells the handler that the attempt counts no longer.
+    """
+
+    handler: Handler
+    row: TaskRow
+    cancellation: Cancellation = field(default_factory=Cancellation)
