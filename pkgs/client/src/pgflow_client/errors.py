@@ -12,7 +12,8 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── ArraysDiffer          PF008  parallel arrays differ in length
  │    ├── RunExists             PF009  the run id is taken
  │    ├── RunCompleted          PF010  there is nothing to retry
- │    └── KeyInvalid            PF012  not an idempotency key
+ │    ├── KeyInvalid            PF012  not an idempotency key
+ │    └── StartOptionInvalid    PF013  a run cannot be started with this option
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── SchemaMissing         pgflow is not installed there, or in an older version
@@ -71,6 +72,7 @@ __all__ = [
     "RunNotFound",
     "SchemaMissing",
     "SlugInvalid",
+    "StartOptionInvalid",
     "StepNotCompleted",
     "StepNotFound",
     "WaitInTransaction",
@@ -210,6 +212,12 @@ class KeyInvalid(CoreError):
     sqlstate = "PF012"
 
 
+class StartOptionInvalid(CoreError):
+    """A run cannot be started with this option: tags that are no object, say."""
+
+    sqlstate = "PF013"
+
+
 class DatabaseProblem(PgflowError):
     """The database did not get as far as answering.
 
@@ -265,6 +273,7 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         RunExists,
         RunCompleted,
         KeyInvalid,
+        StartOptionInvalid,
     )
 }
 

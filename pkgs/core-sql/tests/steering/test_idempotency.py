@@ -45,6 +45,32 @@ def test_a_race_of_fifty_sessions_starts_one_run(engine: Engine, chain: str, db:
     assert [task.step for task in engine.claim()] == ["first"]
 
 
+def test_two_sessions_with_the_same_keys_in_another_order_start_each_run_once(
+    engine: Engine, chain: str, db: str
+):
+    keys = [f"key {number}" for number in range(200)]
+    query = """
+        select array_agg(run_id)
+        from pgflow.start_flows(%s, array_fill('{}'::jsonb, array[200]), idempotency_keys => %s)
+          as started (run_id)
+    """
+    gate = threading.Barrier(4)
+
+    def start(keys: list[str]) -> dict[str, UUID]:
+        with psycopg.connect(db, autocommit=True) as conn:
+            gate.wait()
+            row = conn.execute(query, (chain, keys)).fetchone()
+            assert row is not None
+            return dict(zip(keys, row[0], strict=True))
+
+    with ThreadPoolExecutor(4) as pool:
+        orders = [keys, keys[::-1], keys[100:] + keys[:100], keys]
+        first, *others = [call.result() for call in [pool.submit(start, each) for each in orders]]
+
+    assert others == [first] * 3
+    assert engine.value("select count(*) from pgflow.runs") == 200
+
+
 def test_a_start_that_is_rolled_back_leaves_the_key_free(engine: Engine, chain: str, db: str):
     with psycopg.connect(db) as conn:
         conn.execute(START, (chain, "key"))

@@ -17,6 +17,9 @@ create table pgflow.runs (
   remaining_steps int not null,
   priority smallint not null default 0,
   first_attempt int not null default 0,
+  tags jsonb not null default '{}',
+  delayed_until timestamptz,
+  trace_context jsonb,
   error_message text,
   failed_step_slug text collate "C",
   started_at timestamptz not null default now(),
@@ -25,6 +28,8 @@ create table pgflow.runs (
   cancelled_at timestamptz,
   constraint status_is_known check (status in ('started', 'completed', 'failed', 'cancelled')),
   constraint remaining_steps_is_not_negative check (remaining_steps >= 0),
+  constraint tags_are_an_object check (jsonb_typeof(tags) = 'object'),
+  constraint trace_context_is_an_object check (jsonb_typeof(trace_context) = 'object'),
   constraint ends_once check (num_nonnulls(completed_at, failed_at, cancelled_at) <= 1),
   constraint output_only_when_completed check (output is null or status = 'completed')
 ) with (
@@ -34,6 +39,9 @@ create table pgflow.runs (
 
 -- Serves: lists of a flow's runs, newest first (run ids are UUIDv7, ordered by time).
 create index runs_of_flow_idx on pgflow.runs (flow_slug, run_id);
+
+-- Serves: finding runs by their tags. Runs without any are not in it.
+create index runs_tags_idx on pgflow.runs using gin (tags jsonb_path_ops) where tags <> '{}';
 
 comment on table pgflow.runs is 'One row an execution of a flow.';
 comment on column pgflow.runs.run_id is 'Id of the run, a UUIDv7 unless the starter gave one.';
@@ -50,6 +58,12 @@ comment on column pgflow.runs.priority is
 comment on column pgflow.runs.first_attempt is
 'attempts_count that new tasks begin with: above all that were given out before steps were '
 'repeated.';
+comment on column pgflow.runs.tags is
+'What the starter wrote on the run to find it by: an object of names and JSON values.';
+comment on column pgflow.runs.delayed_until is
+'Before then no task of the run may be claimed; NULL is no delay.';
+comment on column pgflow.runs.trace_context is
+'Headers that carry the starter''s trace on, such as {"traceparent": ...}; NULL is none.';
 comment on column pgflow.runs.error_message is 'Why the run failed, or was cancelled.';
 comment on column pgflow.runs.failed_step_slug is 'The step that failed the run.';
 comment on column pgflow.runs.started_at is 'When the run was started.';

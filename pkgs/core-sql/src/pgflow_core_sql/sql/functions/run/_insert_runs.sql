@@ -3,14 +3,15 @@
 -- Parameters:
 --   flow_slug: the flow.
 --   inputs, run_ids: one of each a run.
---   priority: of all the runs.
+--   priority, tags, delayed_until, trace_context: of all the runs.
 -- Returns: how many steps the flow has; those that are added meanwhile have higher indexes.
 -- Errors: PF009 a run with that id exists.
--- Locks: the row of the flow (for key share, by the foreign key).
+-- Locks: none; the caller holds the row of the flow.
 -- Writes: runs. A flow without steps is completed at once.
 -- Idempotent: no.
 create or replace function pgflow._insert_runs(
-  flow_slug text, inputs jsonb [], run_ids uuid [], priority smallint
+  flow_slug text, inputs jsonb [], run_ids uuid [], priority smallint, tags jsonb,
+  delayed_until timestamptz, trace_context jsonb
 )
 returns int
 language plpgsql
@@ -23,10 +24,12 @@ begin
   from pgflow.steps as step
   where step.flow_slug = _insert_runs.flow_slug;
   insert into pgflow.runs (
-    run_id, flow_slug, input, remaining_steps, priority, status, completed_at, output
+    run_id, flow_slug, input, remaining_steps, priority, tags, delayed_until, trace_context,
+    status, completed_at, output
   )
   select
     new.run_id, _insert_runs.flow_slug, new.input, v_steps, _insert_runs.priority,
+    coalesce(_insert_runs.tags, '{}'), _insert_runs.delayed_until, _insert_runs.trace_context,
     case when v_steps = 0 then 'completed' else 'started' end,
     case when v_steps = 0 then now() end,
     case when v_steps = 0 then '{}'::jsonb end

@@ -4,19 +4,22 @@
 --   flow_slug: the flow.
 --   input: the flow input; an array where the flow has a map over it.
 --   run_id: id of the run; NULL makes one.
---   priority: as in start_flows.
+--   priority, tags, delay, trace_context: as in start_flows.
 --   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was
 --     started with it before, that run is returned and nothing is started. NULL is none.
 --   key_lifetime: how long the key stands for this run; NULL is as long as the run is kept.
 -- Returns: the row of the run.
 -- Errors: PF001 no such flow. PF006 the input is NULL, or no array where a map needs one.
---   PF009 a run with that id exists. PF012 the key is too long or empty.
--- Locks: the row of the flow (for key share).
+--   PF009 a run with that id exists. PF012 the key is too long or empty. PF013 tags or
+--   trace_context are no object, or the delay is longer than a hundred years.
+-- Locks: the row of the flow (for key share); then the key.
 -- Writes: runs, step_states, step_tasks, run_keys.
--- Idempotent: with idempotency_key. With run_id, a second call raises PF009 and changes nothing.
+-- Idempotent: with idempotency_key. With run_id alone, a second call raises PF009 and changes
+--   nothing.
 create or replace function pgflow.start_flow(
   flow_slug text, input jsonb, run_id uuid default null, priority int default 0,
-  idempotency_key text default null, key_lifetime interval default null
+  idempotency_key text default null, key_lifetime interval default null,
+  tags jsonb default null, delay interval default null, trace_context jsonb default null
 )
 returns setof pgflow.runs
 language plpgsql
@@ -25,23 +28,20 @@ set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 declare
-  v_run_id uuid := coalesce(start_flow.run_id, pgflow._new_run_id());
-  v_owner uuid := v_run_id;
+  v_run_id uuid;
 begin
-  if start_flow.idempotency_key is not null then
-    v_owner := pgflow._take_key(
-      start_flow.flow_slug, start_flow.idempotency_key, v_run_id, start_flow.key_lifetime
-    );
-  end if;
-  if v_owner = v_run_id then
-    perform from pgflow.start_flows(
-      start_flow.flow_slug, array[start_flow.input], array[v_run_id], start_flow.priority
-    );
-  end if;
+  select started.run_id into v_run_id
+  from pgflow.start_flows(
+    start_flow.flow_slug, array[start_flow.input],
+    case when start_flow.run_id is not null then array[start_flow.run_id] end,
+    start_flow.priority, start_flow.tags, start_flow.delay, start_flow.trace_context,
+    case when start_flow.idempotency_key is not null then array[start_flow.idempotency_key] end,
+    start_flow.key_lifetime
+  ) as started (run_id);
   return query
   select run.*
   from pgflow.runs as run
-  where run.run_id = v_owner;
+  where run.run_id = v_run_id;
 end
 $$;
 

@@ -6,14 +6,26 @@
 --   run_ids: ids of the runs in the same order; NULL makes new ones.
 --   priority: runs with a higher priority have their tasks claimed first; what is beyond the range
 --     of smallint is brought into it.
+--   tags: {name: JSON value} to find the runs by; NULL is none.
+--   delay: how long no task of the runs may be claimed; NULL, or less than nothing, is no delay.
+--   trace_context: headers that carry the starter's trace on; NULL is none.
+--   idempotency_keys: one text of 1 to 500 characters for each run, NULL for a run without. Where a
+--     run of the flow was started with it before, that run's id is returned and nothing is started
+--     in its place. NULL is none at all.
+--   key_lifetime: how long the keys stand for these runs; NULL is as long as the runs are kept.
 -- Returns: the ids of the runs, in order.
 -- Errors: PF001 no such flow. PF006 an input is NULL, or no array where a map needs one.
---   PF008 inputs and run_ids differ in length. PF009 a run with that id exists.
--- Locks: the row of the flow (for key share).
--- Writes: runs, step_states, step_tasks.
--- Idempotent: with run_ids given, a second call raises PF009 and changes nothing.
+--   PF008 inputs and run_ids or idempotency_keys differ in length. PF009 a run with that id exists.
+--   PF012 a key is too long or empty. PF013 tags or trace_context are no object, or the delay is
+--   longer than a hundred years.
+-- Locks: the row of the flow (for key share); then the keys, sorted.
+-- Writes: runs, step_states, step_tasks, run_keys.
+-- Idempotent: with idempotency_keys. With run_ids alone, a second call raises PF009 and changes
+--   nothing.
 create or replace function pgflow.start_flows(
-  flow_slug text, inputs jsonb [], run_ids uuid [] default null, priority int default 0
+  flow_slug text, inputs jsonb [], run_ids uuid [] default null, priority int default 0,
+  tags jsonb default null, delay interval default null, trace_context jsonb default null,
+  idempotency_keys text [] default null, key_lifetime interval default null
 )
 returns setof uuid
 language plpgsql
@@ -28,30 +40,43 @@ set jit to off
 as $$
 declare
   v_run_ids uuid[] := start_flows.run_ids;
-  v_steps int;
-  v_ready record;
+  v_keyed record;
 begin
   perform pgflow._check_inputs(start_flows.flow_slug, start_flows.inputs, start_flows.run_ids);
+  if num_nonnulls(start_flows.tags, start_flows.delay, start_flows.trace_context,
+    start_flows.idempotency_keys) > 0 then
+    perform pgflow._check_start_options(
+      start_flows.flow_slug, cardinality(start_flows.inputs), start_flows.tags, start_flows.delay,
+      start_flows.trace_context, start_flows.idempotency_keys
+    );
+  end if;
   if v_run_ids is null then
     select array_agg(pgflow._new_run_id()) into v_run_ids
     from generate_series(1, cardinality(start_flows.inputs));
   end if;
-  v_steps := pgflow._insert_runs(
-    start_flows.flow_slug, start_flows.inputs, v_run_ids,
-    least(greatest(coalesce(start_flows.priority, 0), -32768), 32767)::smallint
-  );
-  select ready.* into v_ready
-  from pgflow._insert_step_states(
-    start_flows.flow_slug, start_flows.inputs, v_run_ids, v_steps
-  ) as ready;
-  perform pgflow._spawn_tasks(v_ready.started_run_ids, v_ready.started_step_slugs);
-  if v_ready.unsettled_run_ids is not null then
-    perform pgflow._count_off(
-      pgflow._settle_steps(v_ready.unsettled_run_ids, v_ready.unsettled_step_slugs)
+  if start_flows.idempotency_keys is null then
+    perform pgflow._start_runs(
+      start_flows.flow_slug, start_flows.inputs, v_run_ids, start_flows.priority,
+      start_flows.tags, start_flows.delay, start_flows.trace_context
+    );
+  else
+    select keyed.owners, new.inputs, new.run_ids into v_keyed
+    from pgflow._take_keys(
+      start_flows.flow_slug, start_flows.idempotency_keys, v_run_ids, start_flows.key_lifetime
+    ) as keyed
+    cross join lateral (
+      select array_agg(each.input order by each.place) as inputs,
+        array_agg(each.run_id order by each.place) as run_ids
+      from unnest(start_flows.inputs, v_run_ids, keyed.are_new) with ordinality
+        as each (input, run_id, is_new, place)
+      where each.is_new
+    ) as new;
+    v_run_ids := v_keyed.owners;
+    perform pgflow._start_runs(
+      start_flows.flow_slug, v_keyed.inputs, v_keyed.run_ids, start_flows.priority,
+      start_flows.tags, start_flows.delay, start_flows.trace_context
     );
   end if;
-  perform pgflow._send_events();
-  perform pgflow._wake_workers(array[start_flows.flow_slug]);
   return query select new.run_id from unnest(v_run_ids) as new (run_id);
 end
 $$;

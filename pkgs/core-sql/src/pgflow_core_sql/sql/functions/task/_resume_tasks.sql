@@ -21,8 +21,13 @@ begin
     update pgflow.step_tasks as task
     set status = 'queued', released_count = task.attempts_count, started_at = null,
       failed_at = null, skipped_at = null, cancelled_at = null, output = null,
-      order_at = now() + task.task_index * interval '100 milliseconds', available_at = now()
+      order_at = case
+        when run.delayed_until > now() then 'infinity'
+        else now() + task.task_index * interval '100 milliseconds'
+      end,
+      available_at = greatest(now(), run.delayed_until)
     from pgflow.step_states as state
+    join pgflow.runs as run on run.run_id = state.run_id
     where task.run_id = _resume_tasks.run_id
       and task.step_slug = any (_resume_tasks.step_slugs)
       and task.step_slug <> all (_resume_tasks.repeated)

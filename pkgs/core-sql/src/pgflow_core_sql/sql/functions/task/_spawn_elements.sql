@@ -21,10 +21,10 @@ begin
     run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority,
     run.first_attempt, run.first_attempt, element.input,
     case
-      when step.opt_start_delay > 0 then 'infinity'
+      when step.opt_start_delay > 0 or run.delayed_until > now() then 'infinity'
       else now() + element.task_index * interval '100 milliseconds'
     end,
-    now() + make_interval(secs => coalesce(step.opt_start_delay, 0))
+    greatest(now(), run.delayed_until) + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_elements.run_ids, _spawn_elements.step_slugs) as started (run_id, step_slug)
   join pgflow.runs as run on run.run_id = started.run_id
   join pgflow.steps as step

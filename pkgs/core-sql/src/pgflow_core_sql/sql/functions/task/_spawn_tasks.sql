@@ -6,7 +6,8 @@
 -- Locks: none; the caller holds the runs, or has just inserted them.
 -- Writes: step_tasks. Elements of a map lie 100 ms apart in the order of the queue: a map of any
 --   size is overtaken by what starts after it, and never waits longer than its size in tenths of
---   a second for its turn.
+--   a second for its turn. Tasks of a delayed run, and of a step with a start delay, wait outside
+--   of the queue until they come due.
 -- Idempotent: no.
 create or replace function pgflow._spawn_tasks(run_ids uuid [], step_slugs text [])
 returns void
@@ -23,8 +24,10 @@ begin
   select
     run.run_id, step.step_slug, 0, run.flow_slug, run.priority,
     run.first_attempt, run.first_attempt,
-    case when step.opt_start_delay > 0 then 'infinity' else now() end,
-    now() + make_interval(secs => coalesce(step.opt_start_delay, 0))
+    case
+      when step.opt_start_delay > 0 or run.delayed_until > now() then 'infinity' else now()
+    end,
+    greatest(now(), run.delayed_until) + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_tasks.run_ids, _spawn_tasks.step_slugs) as started (run_id, step_slug)
   join pgflow.runs as run on run.run_id = started.run_id
   join pgflow.steps as step
