@@ -11,7 +11,7 @@ from pgflow_cli.embedded import EmbeddedServer
 
 from pgflow_bench.conversation import AdapterFailed, Outcome, measure
 from pgflow_bench.plan import PLAN, Measurement
-from pgflow_bench.results import Figure, document, figure_of, table_of, to_text
+from pgflow_bench.results import document, figure_of, table_of, to_text
 from pgflow_bench.server import SETTINGS, drop_database, durable_server, fresh_database
 
 _DATABASE = "pgflow_bench"
