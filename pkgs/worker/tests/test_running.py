@@ -297,6 +297,33 @@ def test_a_start_wakes_a_worker_that_would_sleep_for_an_hour(db: str, conn: psyc
     asyncio.run(sleep_then_start())
 
 
+def test_a_worker_that_never_looks_by_itself_hears_of_each_of_many_starts(db: str):
+    flow = Flow("often", input=int)
+
+    @flow.step
+    async def first(number: int = flow.input) -> int:
+        return number
+
+    @flow.step
+    async def second(number: int = first.output) -> int:
+        return number
+
+    async def start_again_and_again() -> None:
+        worker = Worker([flow], db, WorkerOptions(poll_interval=timedelta(hours=1)))
+        serving = asyncio.create_task(worker.run())
+        await worker.wait_ready()
+        async with AsyncClient(db) as client:
+            for number in range(300):
+                handle = await client.start_flow(flow, number)
+                await handle.wait(timedelta(seconds=5))
+                # Time enough for the worker to leave its mark: what is tested is that it keeps it.
+                await asyncio.sleep(0.005)
+        worker.drain()
+        await serving
+
+    asyncio.run(start_again_and_again())
+
+
 def test_a_result_that_the_database_refuses_stops_no_other(db: str, conn: psycopg.Connection):
     flow = Flow("refused", input=list[int], max_attempts=1)
 

@@ -76,8 +76,42 @@ def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
+@pytest.fixture(scope="session")
+def readable_paths() -> Iterator[list[str]]:
+    """What this process imports from, where every account can read it.
+
+    A clone in a private folder is nobody's but its owner's, so what it holds is linked elsewhere.
+    """
+    private = [Path(path) for path in sys.path if Path(path).is_dir() and _is_private(Path(path))]
+    if not private:
+        yield [path for path in sys.path if path]
+        return
+    elsewhere = Path(tempfile.mkdtemp(prefix="pgf-code-"))
+    elsewhere.chmod(0o711)
+    places = {path: elsewhere / str(number) for number, path in enumerate(private)}
+    for path, place in places.items():
+        shutil.copytree(path, place, copy_function=_link, ignore=_no_caches)
+    yield [str(places.get(Path(path), path)) for path in sys.path if path]
+    shutil.rmtree(elsewhere)
+
+
+def _is_private(folder: Path) -> bool:
+    return any(not each.stat().st_mode & 0o001 for each in (folder, *folder.parents))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _no_caches(_: str, names: list[str]) -> set[str]:
+    return {name for name in names if name in ("__pycache__", ".git", ".nox", ".venv")}
+
+
 @pytest.fixture
-def as_nobody() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+def as_nobody(readable_paths: list[str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run Python code as the user nobody, which only root can do."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
@@ -86,7 +120,7 @@ def as_nobody() -> Callable[..., "subprocess.CompletedProcess[str]"]:
         pytest.skip("the user nobody can reach no interpreter of this version")
 
     def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        paths = [path for path in sys.path if path]
+        paths = readable_paths
         return subprocess.run(
             [interpreter, "-c", f"import sys; sys.path[:] += {paths!r}\n{code}"]
             + [str(each) for each in arguments],

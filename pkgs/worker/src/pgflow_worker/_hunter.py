@@ -60,8 +60,9 @@ class Hunter:
                 pause = _FIRST_PAUSE
             else:
                 pause = min(2 * pause, self._poll_interval)
-                # A mark is lost when the server crashes, and a delayed task may be new.
-                exchange.is_marked = pause < self._poll_interval
+                if pause >= self._poll_interval:
+                    # A mark is lost when the server crashes, and a delayed task may be new.
+                    exchange.is_marked = False
 
     async def _mark(self, link: Link) -> None:
         # Before the call: a claim of a lane meanwhile may have the mark dropped.
