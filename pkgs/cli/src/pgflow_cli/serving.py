@@ -10,14 +10,17 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from pgflow_worker import WorkerState
+from pgflow_worker import WorkerState, WorkerStateInvalid
 
+from pgflow_cli.children import STOP
 from pgflow_cli.ending import leave_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pgflow_worker import Worker
+
+    from pgflow_cli.children import Line
 
 __all__ = ["serve"]
 
@@ -28,14 +31,15 @@ _PATIENCE: Final = 1.0
 _KILLED: Final = 128
 
 
-def serve(make_worker: Callable[[], Worker]) -> int:
+def serve(make_worker: Callable[[], Worker], line: Line | None = None) -> int:
     """Run a worker until a signal ends it.
 
     The first SIGTERM or SIGINT drains it, the second stops it at once and hands its tasks back,
-    the third ends the process.
+    the third ends the process. A child does what its parent says, and signals only drain it.
 
     Args:
         make_worker: Makes the worker, on the loop that is to run it.
+        line: The line to the parent of this process, where it is a child of a supervisor.
 
     Returns:
         The exit code: 0 for a worker that drained, 128 + N where signal N cut it short.
@@ -47,41 +51,62 @@ def serve(make_worker: Callable[[], Worker]) -> int:
     loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_serve(loop, make_worker))
+        return loop.run_until_complete(_serve(loop, make_worker, line))
     finally:
         _close(loop)
 
 
-async def _serve(loop: asyncio.AbstractEventLoop, make_worker: Callable[[], Worker]) -> int:
+async def _serve(
+    loop: asyncio.AbstractEventLoop, make_worker: Callable[[], Worker], line: Line | None
+) -> int:
     worker = make_worker()
     running = asyncio.ensure_future(worker.run())
-    signals = _Signals(worker, running)
+    signals = _Signals(worker, running, is_child=line is not None)
     signals.listen(loop)
+    saying = None
+    if line is not None:
+        signals.follow(line, loop)
+        saying = asyncio.ensure_future(_say_ready(worker, line))
     try:
         await running
     except asyncio.CancelledError:
-        if not signals.received:
+        if not signals.urgency:
             raise
+    finally:
+        if saying is not None:
+            saying.cancel()
     return signals.exit_code
 
 
+async def _say_ready(worker: Worker, line: Line) -> None:
+    # One that cannot start is never ready; `run` says why.
+    with suppress(WorkerStateInvalid):
+        await worker.wait_ready()
+        line.say_ready()
+
+
 class _Signals:
-    """What signals do to a worker.
+    """What signals, and the orders of a parent, do to a worker.
 
     Attributes:
-        received: The signals so far.
+        urgency: 0 for a worker that is to go on, then what was asked for: 1 to drain, 2 to stop at
+            once, 3 to end without a word.
     """
 
-    def __init__(self, worker: Worker, running: asyncio.Future[None]) -> None:
-        self.received: Final[list[int]] = []
+    def __init__(
+        self, worker: Worker, running: asyncio.Future[None], *, is_child: bool = False
+    ) -> None:
+        self.urgency = 0
         self._worker: Final = worker
         self._running: Final = running
+        self._is_child: Final = is_child
+        self._number: int = signal.SIGTERM
         self._was_cut_short = False
 
     @property
     def exit_code(self) -> int:
         """0 unless the worker was cut short."""
-        return _KILLED + self.received[-1] if self._was_cut_short else 0
+        return _KILLED + self._number if self._was_cut_short else 0
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the signals handled on the loop."""
@@ -95,13 +120,29 @@ class _Signals:
 
                 signal.signal(number, pass_on)
 
+    def follow(self, line: Line, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the orders of the parent handled on the loop."""
+
+        def pass_on(order: bytes) -> None:
+            # A loop that is closed has nothing left to end.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._end, 2 if order == STOP else 1, signal.SIGTERM)
+
+        line.follow(pass_on)
+
     def _receive(self, number: int) -> None:
-        self.received.append(number)
+        # A service manager may send them to the parent and its children; the parent counts.
+        self._end(1 if self._is_child else self.urgency + 1, number)
+
+    def _end(self, urgency: int, number: int) -> None:
+        if urgency <= self.urgency:
+            return
+        self.urgency, self._number = urgency, number
         name = signal.Signals(number).name
-        if len(self.received) > 2:
+        if urgency > 2:
             logger.error("%s: ends without a word; others take over its tasks", name)
             os._exit(_KILLED + number)
-        if len(self.received) == 2:
+        if urgency == 2:
             logger.warning("%s: stops at once and hands its tasks back", name)
             self._was_cut_short = True
             self._worker.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pgflow_worker import WorkerOptions
+
+    from pgflow_cli.children import Line
 
 _positive = click.IntRange(min=1)
 
@@ -27,9 +31,20 @@ _positive = click.IntRange(min=1)
     "--threads", type=_positive, help="Threads for sync handlers. Default: concurrency, at most 32."
 )
 @click.option(
-    "--processes",
+    "--handler-processes",
     type=_positive,
     help="Processes for handlers of executor 'process'. Default: one for each CPU.",
+)
+@click.option(
+    "--processes",
+    type=_positive,
+    help="Run as many workers, each in a process of its own, and replace one that crashes.",
+)
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Start anew whenever a Python file changes, and define flows of the embedded database "
+    "anew as with --recompile. For development.",
 )
 @click.option(
     "--shutdown-timeout",
@@ -53,21 +68,29 @@ _positive = click.IntRange(min=1)
     default="info",
     show_default=True,
 )
-@click.option("--json-logs", is_flag=True, help="Log an object of JSON a line.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["plain", "json"], case_sensitive=False),
+    default="plain",
+    show_default=True,
+    help="Lines for people, or an object of JSON a line.",
+)
 def worker(
     *,
     targets: tuple[str, ...],
     database_url: str | None,
     concurrency: int,
     threads: int | None,
+    handler_processes: int | None,
     processes: int | None,
+    reload: bool,
     shutdown_timeout: float,
     no_listen: bool,
     no_prepared_statements: bool,
     install: bool,
     recompile: bool,
     log_level: str,
-    json_logs: bool,
+    log_format: str,
 ) -> int:
     """Run the handlers of flows.
 
@@ -77,25 +100,53 @@ def worker(
     SIGTERM and Ctrl-C let it finish its tasks; the second one stops it at once, and its tasks go
     to other workers. It logs to stderr.
     """
-    from pgflow_worker import WorkerOptions
-
+    from pgflow_cli.children import Line
     from pgflow_cli.logs import log_to_stderr
 
-    log_to_stderr(log_level, as_json=json_logs)
+    log_to_stderr(log_level, as_json=log_format == "json")
+    line = Line.to_parent()
+    if line is None and (processes is not None or reload):
+        return _serve_in_children(targets, processes, shutdown_timeout, reload=reload)
+    from pgflow_worker import WorkerOptions
+
     options = WorkerOptions(
         concurrency=concurrency,
         threads=threads,
-        processes=processes,
+        processes=handler_processes,
         shutdown_timeout=timedelta(seconds=shutdown_timeout),
         listen=not no_listen,
         prepared_statements=not no_prepared_statements,
         allow_data_loss=recompile,
     )
-    return _serve(targets, database_url, options, install=install)
+    return _serve(targets, database_url, options, line, install=install, is_development=reload)
+
+
+def _serve_in_children(
+    targets: Sequence[str], processes: int | None, shutdown_timeout: float, *, reload: bool
+) -> int:
+    if reload and processes is not None:
+        raise click.UsageError("--reload runs one worker, so --processes does not go with it.")
+    if sys.platform == "win32":
+        raise click.UsageError("--processes and --reload are not to be had on Windows.")
+    # The same command again; what makes it a child is in the environment.
+    arguments = sys.argv[1:]
+    if reload:
+        from pgflow_cli.reloading import folders_of, serve_reloading
+
+        return serve_reloading(arguments, folders_of(targets))
+    from pgflow_cli.supervising import supervise
+
+    return supervise(processes or 1, arguments, shutdown_timeout)
 
 
 def _serve(
-    targets: Sequence[str], option: str | None, options: WorkerOptions, *, install: bool
+    targets: Sequence[str],
+    option: str | None,
+    options: WorkerOptions,
+    line: Line | None,
+    *,
+    install: bool,
+    is_development: bool,
 ) -> int:
     from pgflow_worker import Worker
 
@@ -106,5 +157,7 @@ def _serve(
     # Before the database: a module that does not import should not start a server.
     flows = load_flows(targets)
     database = ready_database(option, install=install)
+    if is_development and database.is_embedded:
+        options = replace(options, allow_data_loss=True)
     with telling_of(database):
-        return serve(lambda: Worker(flows, database.url, options))
+        return serve(lambda: Worker(flows, database.url, options), line)
