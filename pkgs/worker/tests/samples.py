@@ -1,11 +1,12 @@
 """Flows whose handlers run in processes of their own, which import them from here."""
 
+import multiprocessing
 import os
 import signal
 import time
 from datetime import timedelta
 
-from pgflow_dsl import Context, FinalError, Flow
+from pgflow_dsl import Context, ContextUnavailable, FinalError, Flow
 
 crunching = Flow("crunching", input=list[int])
 
@@ -51,3 +52,39 @@ def raise_it(kind: str = raising.input) -> None:
     if kind == "exit":
         raise SystemExit(3)
     raise Unpicklable("this", "that")
+
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def resources_or_why_not(ctx: Context) -> str:
+    try:
+        return str(ctx.resources)
+    except ContextUnavailable as error:
+        return error.what
+
+
+asking = Flow("asking", input=int, max_attempts=1)
+
+
+@asking.step
+async def two() -> list[int]:
+    return [1, 2]
+
+
+@asking.map(over=two.output, executor="process")
+def ask(number: int, ctx: Context) -> tuple[int, str]:
+    return ctx.flow_input() + number, resources_or_why_not(ctx)
+
+
+pooled = Flow("pooled", input=int, max_attempts=1)
+
+
+@pooled.step
+async def one() -> int:
+    return 1
+
+
+@pooled.step
+def ask_too(ctx: Context, number: int = one.output) -> tuple[int, str]:
+    return ctx.flow_input() + number, resources_or_why_not(ctx)

@@ -99,6 +99,7 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         worker.call("wait_for_tasks", worker.worker_id, ["site"])
         first, second, third = worker.claim()
         assert worker.call("get_shared_input", first.run_id, "m") == {}
+        assert worker.call("get_flow_input", first.run_id) == [1, 2, 3]
         worker.complete((first, 1))
         worker.fail(second)
         worker.release(third)

@@ -17,19 +17,24 @@ class Surroundings:
 
     def resources(self) -> Any:
         """Return what the worker's `lifespan` yielded."""
-        self._refuse("resources", "give the worker a lifespan=")
+        self.refuse("resources", "give the worker a lifespan=")
 
     def connection(self) -> Any:
         """Return the connection of a transactional step."""
-        self._refuse("connection", "give the step the option transactional=True")
+        self.refuse("connection", "give the step the option transactional=True")
 
     def read_flow_input(self) -> Any:
         """Return the flow's input, blocking the thread until it is there."""
-        self._refuse("flow_input()", "a worker reads it; a test gives it to make_context")
+        self.refuse("flow_input()", "a worker reads it; a test gives it to make_context")
 
     async def fetch_flow_input(self) -> Any:
         """Return the flow's input."""
         return self.read_flow_input()
 
-    def _refuse(self, what: str, advice: str) -> NoReturn:
+    def refuse(self, what: str, advice: str) -> NoReturn:
+        """Say that something is not there.
+
+        Raises:
+            ContextUnavailable: Says what, and why or what to do about it.
+        """
         raise ContextUnavailable(what, advice)

@@ -8,11 +8,12 @@ from pgflow_worker.errors import (
 )
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.state import WorkerState
-from pgflow_worker.worker import Worker
+from pgflow_worker.worker import Lifespan, Worker
 
 __all__ = [
     "FlowShapeMismatch",
     "FlowsInvalid",
+    "Lifespan",
     "Worker",
     "WorkerOptions",
     "WorkerOptionsInvalid",

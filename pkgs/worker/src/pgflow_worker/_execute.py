@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
 
 from pgflow_client.worker_protocol import Failure, TaskRow
-from pgflow_dsl import AttemptCancelled, Surroundings
+from pgflow_dsl import AnyStep, AttemptCancelled, Surroundings
 
 from pgflow_worker._attempt import Attempt
 from pgflow_worker._executors import Executors
@@ -14,7 +15,7 @@ from pgflow_worker._faults import Fault, HandlerTimeout, describe
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._perform import Work, make_context
 from pgflow_worker._room import NoRoom
-from pgflow_worker._shared_input import SharedInputs
+from pgflow_worker._surroundings import Nearby, Reach
 from pgflow_worker.registry import Handler
 
 logger: Final = logging.getLogger("pgflow.worker")
@@ -27,21 +28,21 @@ class TaskRunner:
 
     Args:
         outbox: Where results go.
-        shared_inputs: Reads what all elements of a map receive.
         executors: Run sync handlers.
+        reach: What handlers reach beside their tasks.
         hand_back: Returns a task that was never begun.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        shared_inputs: SharedInputs,
         executors: Executors,
+        reach: Reach,
         hand_back: Callable[[TaskRow], Awaitable[None]],
     ) -> None:
         self._outbox: Final = outbox
-        self._shared_inputs: Final = shared_inputs
         self._executors: Final = executors
+        self._reach: Final = reach
         self._hand_back: Final = hand_back
 
     async def run(self, attempt: Attempt) -> None:
@@ -71,22 +72,31 @@ class TaskRunner:
         step, row = attempt.handler.step, attempt.row
         shared = None
         if step.needs_shared_input:
-            shared = await self._shared_inputs.get(row.run_id, row.step_slug)
+            shared = await self._reach.inputs.shared(row.run_id, row.step_slug)
         if not step.is_async:
-            return await self._executors.run(self._work(attempt, shared))
-        context = make_context(self._work(attempt, shared)) if step.takes_context else None
+            return await self._executors.run(await self._work(attempt, shared))
+        context = None
+        if step.takes_context:
+            context = make_context(await self._work(attempt, shared))
         args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
         value = await _await(attempt.handler, step.fn, args, kwargs)
         return step.dump_output(value)
 
-    def _work(self, attempt: Attempt, shared: str | None) -> Work:
+    async def _work(self, attempt: Attempt, shared: str | None) -> Work:
+        step, row = attempt.handler.step, attempt.row
+        surroundings = Surroundings()
+        if step.takes_context:
+            surroundings = Nearby(self._reach, step.flow, row, attempt.cancellation)
+            if _goes_elsewhere(step):
+                # From there it cannot be asked for.
+                await surroundings.fetch_input_text()
         return Work(
-            step=attempt.handler.step,
-            row=attempt.row,
+            step=step,
+            row=row,
             shared=shared,
             timeout=attempt.handler.timeout,
             cancellation=attempt.cancellation,
-            surroundings=Surroundings(),
+            surroundings=surroundings,
         )
 
     def _fail(self, row: TaskRow, fault: Fault, error: BaseException | None = None) -> None:
@@ -128,6 +138,12 @@ async def _await(
         if not scope.expired():
             raise
     raise HandlerTimeout(handler.timeout)
+
+
+def _goes_elsewhere(step: AnyStep) -> bool:
+    """Tell whether a step's handler may run where nothing of this process can be reached."""
+    executor = step.executor
+    return isinstance(executor, Executor) and not isinstance(executor, ThreadPoolExecutor)
 
 
 def _is_cancelled() -> bool:

@@ -4,22 +4,20 @@ import asyncio
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from types import FrameType
 from typing import Final
 
-from pgflow_worker._faults import Fault, ProcessLost, describe
-from pgflow_worker._perform import Work, perform
+from pgflow_worker._child import converse, serve_handlers
+from pgflow_worker._faults import Fault, ProcessLost
+from pgflow_worker._perform import Work
 from pgflow_worker._room import Room, TimeIsUp
+from pgflow_worker._surroundings import Nearby
 from pgflow_worker._threads import HandlerThreads
 
 # A process imports the handler's module before it begins, which may take long. With the longest
 # wait for a place it stays below the 30 s after which the database takes the task.
 _LONGEST_START: Final = 8.0
-_BEGUN: Final = b""
 # Not forked: a child would inherit locks and connections in the middle of their use.
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
@@ -53,7 +51,7 @@ class HandlerProcesses:
         try:
             child = self._idle.pop() if self._idle else _Child()
             try:
-                return await self._ask(child, data, work.timeout)
+                return await self._ask(child, data, work)
             finally:
                 if child.is_usable:
                     self._idle.append(child)
@@ -71,12 +69,14 @@ class HandlerProcesses:
             child.forget()
         self._threads.shut_down()
 
-    async def _ask(self, child: "_Child", data: bytes, within: float) -> str | Fault:
+    async def _ask(self, child: "_Child", data: bytes, work: Work) -> str | Fault:
         loop = asyncio.get_running_loop()
         begun = asyncio.Event()
 
         def ask() -> str | Fault:
-            return child.ask(data, lambda: loop.call_soon_threadsafe(begun.set))
+            return child.ask(
+                data, lambda: loop.call_soon_threadsafe(begun.set), lambda: _read_input(work)
+            )
 
         asking = asyncio.ensure_future(self._threads.run(ask))
         beginning = asyncio.ensure_future(begun.wait())
@@ -85,7 +85,7 @@ class HandlerProcesses:
                 {asking, beginning}, timeout=_LONGEST_START, return_when=asyncio.FIRST_COMPLETED
             )
             if begun.is_set():
-                await asyncio.wait({asking}, timeout=within)
+                await asyncio.wait({asking}, timeout=work.timeout)
             if asking.done():
                 return asking.result()
         finally:
@@ -102,24 +102,23 @@ class _Child:
     def __init__(self) -> None:
         self.is_usable = False
         self._ours, self._theirs = _SPAWN.Pipe()
-        self._process: Final = _SPAWN.Process(target=_serve, args=(self._theirs,))
+        self._process: Final = _SPAWN.Process(target=serve_handlers, args=(self._theirs,))
         self._lock: Final = threading.Lock()
         self._is_killed = False
 
-    def ask(self, data: bytes, on_begin: Callable[[], object]) -> str | Fault:
+    def ask(
+        self, data: bytes, on_begin: Callable[[], object], read_input: Callable[[], str]
+    ) -> str | Fault:
         """Have a handler run; wait for what comes of it."""
         self.is_usable = False
         try:
             self._start()
-            self._ours.send_bytes(data)
-            while (answer := self._ours.recv_bytes()) == _BEGUN:
-                on_begin()
+            outcome = converse(self._ours, data, on_begin, read_input)
         except (EOFError, OSError):
             self.forget()
             code = self._process.exitcode
             how = f"by signal {-code}" if code and code < 0 else f"with exit code {code}"
             raise ProcessLost(f"the process of the handler ended {how}") from None
-        outcome: str | Fault = pickle.loads(answer)
         self.is_usable = True
         return outcome
 
@@ -146,38 +145,7 @@ class _Child:
                 self._theirs.close()
 
 
-def _serve(asked: Connection) -> None:
-    """Run handlers until nobody asks any more; the main function of a child."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # They often go to all processes at once, and the parent decides what they mean. Not
-        # ignored: programs that a handler starts would inherit that.
-        signal.signal(number, _pass_over)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        try:
-            data = asked.recv_bytes()
-        except (EOFError, OSError):
-            return
-        asked.send_bytes(pickle.dumps(_outcome(data, asked)))
-
-
-def _outcome(data: bytes, asked: Connection) -> str | Fault:
-    try:
-        work: Work = pickle.loads(data)
-        asked.send_bytes(_BEGUN)
-        return perform(work)
-    # SystemExit too: a handler may not end the process.
-    except BaseException as error:
-        return describe(error)
-
-
-def _pass_over(number: int, frame: FrameType | None) -> None:
-    """Do nothing about a signal."""
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its children; a handler goes on for nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _read_input(work: Work) -> str:
+    # A handler without a context cannot ask.
+    assert isinstance(work.surroundings, Nearby)
+    return work.surroundings.read_input_text()

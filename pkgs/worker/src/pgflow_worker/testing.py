@@ -10,7 +10,7 @@ from pgflow_client import AsyncClient
 from pgflow_dsl import Flow
 
 from pgflow_worker.options import WorkerOptions
-from pgflow_worker.worker import Worker
+from pgflow_worker.worker import Lifespan, Worker
 
 __all__ = ["run_flow", "running_worker"]
 
@@ -21,7 +21,11 @@ _PATIENCE: Final = timedelta(seconds=60)
 
 @asynccontextmanager
 async def running_worker(
-    flows: Iterable[Flow[Any]], database_url: str, options: WorkerOptions | None = None
+    flows: Iterable[Flow[Any]],
+    database_url: str,
+    options: WorkerOptions | None = None,
+    *,
+    lifespan: Lifespan | None = None,
 ) -> AsyncGenerator[Worker, None]:
     """Serve flows while the block runs; the worker drains at its end, and stops at an exception.
 
@@ -29,6 +33,7 @@ async def running_worker(
         flows: The flows; those that the database does not have are compiled.
         database_url: URL or connection string of a database with pgflow's schema.
         options: How the worker behaves.
+        lifespan: Makes what handlers find as `ctx.resources`.
 
     Yields:
         The worker, ready.
@@ -36,7 +41,7 @@ async def running_worker(
     Raises:
         PgflowError: The worker could not start, or ended by itself.
     """
-    worker = Worker(flows, database_url, options)
+    worker = Worker(flows, database_url, options, lifespan=lifespan)
     serving = asyncio.create_task(worker.run())
     ready = asyncio.create_task(worker.wait_ready())
     try:
@@ -63,6 +68,7 @@ async def run_flow(
     database_url: str,
     *,
     options: WorkerOptions | None = None,
+    lifespan: Lifespan | None = None,
     patience: timedelta = _PATIENCE,
 ) -> dict[str, Any]:
     """Start a run, serve it with a worker of its own, and return what came of it.
@@ -72,6 +78,7 @@ async def run_flow(
         input: What the run starts with; None for a flow without input.
         database_url: URL or connection string of a database with pgflow's schema.
         options: How the worker behaves.
+        lifespan: Makes what handlers find as `ctx.resources`.
         patience: How long the run may take.
 
     Returns:
@@ -83,7 +90,8 @@ async def run_flow(
         WaitTimeout: It took longer than the patience.
         PgflowError: The worker could not start, or ended by itself.
     """
-    async with running_worker([flow], database_url, options), AsyncClient(database_url) as client:
+    worker = running_worker([flow], database_url, options, lifespan=lifespan)
+    async with worker, AsyncClient(database_url) as client:
         run = await client.start_flow(flow, input)
         result: dict[str, Any] = await run.result(patience)
         return result

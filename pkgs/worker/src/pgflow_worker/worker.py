@@ -5,8 +5,8 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
-from typing import Any, Final
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from pgflow_client.errors import translate_errors
@@ -28,9 +28,10 @@ from pgflow_worker._execute import TaskRunner
 from pgflow_worker._executors import Executors
 from pgflow_worker._heartbeat import Heartbeat
 from pgflow_worker._hunter import Hunter
+from pgflow_worker._inputs import Inputs
 from pgflow_worker._outbox import Outbox
-from pgflow_worker._shared_input import SharedInputs
 from pgflow_worker._slots import Slots
+from pgflow_worker._surroundings import Reach
 from pgflow_worker._wakeup import hear_of_work
 from pgflow_worker.errors import WorkerStateInvalid
 from pgflow_worker.options import WorkerOptions
@@ -47,6 +48,9 @@ _LAST_WORDS: Final = 10.0
 _LAST_WORD: Final = 1.0
 _HUNTER: Final = "pgflow hunter"
 
+Lifespan: TypeAlias = Callable[["Worker"], AbstractAsyncContextManager[object]]
+"""Makes what handlers use while a worker serves: a function with `asynccontextmanager`."""
+
 
 class Worker:
     """Claims tasks of flows, runs their handlers and reports the results.
@@ -57,6 +61,8 @@ class Worker:
         flows: The flows to serve.
         database_url: URL or connection string of the database.
         options: How it behaves.
+        lifespan: Called with the worker before it serves; what the context manager yields reaches
+            handlers as `ctx.resources`, and it is left when all of them have ended.
 
     Raises:
         FlowsInvalid: There is no flow, or two have one slug.
@@ -68,11 +74,14 @@ class Worker:
         flows: Iterable[Flow[Any]],
         database_url: str,
         options: WorkerOptions | None = None,
+        *,
+        lifespan: Lifespan | None = None,
     ) -> None:
         self.worker_id: Final = str(uuid4())
         self._registry: Final = Registry(flows)
         self._conninfo: Final = database_url
         self._options: Final = options or WorkerOptions()
+        self._lifespan: Final = lifespan
         self._state = WorkerState.CREATED
         self._ready: Final = asyncio.Event()
         self._ending: Final = asyncio.Event()
@@ -81,10 +90,10 @@ class Worker:
         self._last_words_until: float | None = None
         self._control: Final = self._link("worker")
         self._executors: Final = Executors(self._options)
-        self._shared_inputs: Final = SharedInputs(self._link("shared input"))
+        self._reach: Final = Reach(inputs=Inputs(self._link("inputs")))
         self._slots: Final = Slots(self._options.concurrency)
         outbox = Outbox()
-        runner = TaskRunner(outbox, self._shared_inputs, self._executors, self._hand_back)
+        runner = TaskRunner(outbox, self._executors, self._reach, self._hand_back)
         self._crew: Final = Crew(self._registry, outbox, runner)
         self._exchange: Final = Exchange(
             worker_id=self.worker_id,
@@ -142,7 +151,8 @@ class Worker:
             heartbeat = self._heartbeat()
             heartbeat.start()
             stack.push_async_callback(heartbeat.stop)
-            stack.push_async_callback(self._shared_inputs.close)
+            stack.push_async_callback(self._reach.inputs.close)
+            await self._live(stack)
             with translate_errors():
                 await self._serve(stack)
 
@@ -152,6 +162,11 @@ class Worker:
             conn = await self._control.open()
             await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
             await self._register(conn)
+
+    async def _live(self, stack: AsyncExitStack) -> None:
+        if self._lifespan is not None:
+            self._reach.resources = await stack.enter_async_context(self._lifespan(self))
+            self._reach.has_resources = True
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         parts = [
@@ -259,6 +274,8 @@ class Worker:
         )
         await self._control.close()
         self._become(WorkerState.STOPPED)
+        # Where it never was: who waits for it is told why not.
+        self._ready.set()
         logger.info("worker %s has stopped", self.worker_id)
 
     async def _last_words(self, say: Callable[[], Awaitable[None]]) -> None:

@@ -21,6 +21,7 @@ select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index,
 from pgflow.claim_tasks(%s::text[], %s::int, %s::uuid) as task
 """
 _GET_SHARED_INPUT: Final = "select pgflow.get_shared_input(%s::uuid, %s::text)::text"
+_GET_FLOW_INPUT: Final = "select pgflow.get_flow_input(%s::uuid)::text"
 _RELEASE_TASKS: Final = "select pgflow.release_tasks(%s::uuid[], %s::text[], %s::int[], %s::int[])"
 _RELEASE_UNKNOWN_TASKS: Final = """
 select pgflow.release_unknown_tasks(%s::uuid, %s::uuid[], %s::text[], %s::int[], %s::int[])
@@ -150,6 +151,11 @@ async def claim_tasks(
 async def get_shared_input(conn: AsyncConn, run_id: str, step_slug: str) -> str:
     """Return, as JSON text, what every element of a map receives beside itself."""
     return cast("str", await _value(conn, _GET_SHARED_INPUT, (run_id, step_slug)))
+
+
+async def get_flow_input(conn: AsyncConn, run_id: str) -> str:
+    """Return what a run was started with, as JSON text."""
+    return cast("str", await _value(conn, _GET_FLOW_INPUT, (run_id,)))
 
 
 async def release_tasks(conn: AsyncConn, rows: Sequence[TaskRow]) -> int:

@@ -63,6 +63,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.wait_for_tasks'),
       ('pgflow_worker', 'execute on function pgflow.claim_tasks'),
       ('pgflow_worker', 'execute on function pgflow.get_shared_input'),
+      ('pgflow_worker', 'execute on function pgflow.get_flow_input'),
       ('pgflow_worker', 'execute on function pgflow.complete_task'),
       ('pgflow_worker', 'execute on function pgflow.complete_tasks'),
       ('pgflow_worker', 'execute on function pgflow.fail_task'),

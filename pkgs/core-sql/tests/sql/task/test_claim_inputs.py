@@ -39,6 +39,15 @@ def test_a_step_that_asks_for_the_flow_input_receives_it(pg: Engine):
     assert pg.claim_one("b").flow_input == {"url": "x"}
 
 
+def test_the_flow_input_can_be_read_by_itself(pg: Engine):
+    pg.flow("site", {"a": step()})
+    for value in ({"url": "x"}, 0):
+        assert pg.call("get_flow_input", pg.start("site", value)) == value
+    with pytest.raises(psycopg.Error, match="does not exist") as raised:
+        pg.call("get_flow_input", UUID(int=1))
+    assert raised.value.sqlstate == "PF002"
+
+
 def test_a_dependency_that_only_orders_is_waited_for_and_not_delivered(pg: Engine):
     pg.flow("site", {"a": step(), "b": step(), "c": step("a", after_slugs=["b"])})
     pg.start("site")

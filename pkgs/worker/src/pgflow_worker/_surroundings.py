@@ -1,0 +1,122 @@
+"""What the contexts of handlers reach: in the worker's process, and in others."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pgflow_client.worker_protocol import TaskRow
+from pgflow_dsl import AttemptCancelled, Cancellation, Flow, Surroundings
+
+from pgflow_worker._inputs import Inputs
+
+# How often a thread that waits for the loop asks whether its attempt still counts, in seconds.
+_LOOK: Final = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Reach:
+    """What all handlers of a worker have in common.
+
+    Attributes:
+        inputs: Reads the inputs of runs.
+        resources: What the worker's lifespan yielded; None before, and without one.
+        has_resources: Whether it has yielded.
+    """
+
+    inputs: Inputs
+    resources: object = None
+    has_resources: bool = False
+
+
+class Nearby(Surroundings):
+    """The surroundings of one attempt in the worker's process.
+
+    Args:
+        reach: What the worker has.
+        flow: The flow of the task.
+        row: The claim.
+        cancellation: Of the attempt.
+    """
+
+    def __init__(
+        self, reach: Reach, flow: Flow[Any], row: TaskRow, cancellation: Cancellation
+    ) -> None:
+        self._reach: Final = reach
+        self._flow: Final = flow
+        self._run_id: Final = row.run_id
+        self._input = row.flow_input
+        self._cancellation: Final = cancellation
+        self._loop: Final = asyncio.get_running_loop()
+
+    def __reduce__(self) -> tuple[type["Elsewhere"], tuple[Flow[Any], str | None]]:
+        return Elsewhere, (self._flow, self._input)
+
+    def resources(self) -> Any:
+        """Return what the worker's lifespan yielded."""
+        if not self._reach.has_resources:
+            return super().resources()
+        return self._reach.resources
+
+    def read_flow_input(self) -> Any:
+        """Return the flow's input, blocking the thread until it is there."""
+        return self._flow.load_input(self.read_input_text())
+
+    async def fetch_flow_input(self) -> Any:
+        """Return the flow's input."""
+        if self._input is None and asyncio.get_running_loop() is not self._loop:
+            # A loop that a sync handler runs in its thread.
+            reading = asyncio.run_coroutine_threadsafe(self.fetch_input_text(), self._loop)
+            text: str = await asyncio.wrap_future(reading)
+            return self._flow.load_input(text)
+        return self._flow.load_input(await self.fetch_input_text())
+
+    async def fetch_input_text(self) -> str:
+        """Return the flow's input as JSON text, on the worker's loop."""
+        if self._input is None:
+            self._input = await self._reach.inputs.of_flow(self._run_id)
+        return self._input
+
+    def read_input_text(self) -> str:
+        """Return the flow's input as JSON text, blocking the thread.
+
+        Raises:
+            AttemptCancelled: The attempt counts no longer, so the loop may be gone, too.
+        """
+        if self._input is not None:
+            return self._input
+        reading = asyncio.run_coroutine_threadsafe(self.fetch_input_text(), self._loop)
+        while True:
+            try:
+                return reading.result(_LOOK)
+            except TimeoutError:
+                if reading.done():
+                    raise
+            if reason := self._cancellation.reason:
+                raise AttemptCancelled(reason)
+
+
+class Elsewhere(Surroundings):
+    """The surroundings of an attempt in another process, which has what was sent along.
+
+    Args:
+        flow: The flow of the task.
+        flow_input: Its input as JSON text, None where it was not read before.
+    """
+
+    def __init__(self, flow: Flow[Any], flow_input: str | None) -> None:
+        self._flow: Final = flow
+        self._input: Final = flow_input
+
+    def resources(self) -> Any:
+        """Say that they stayed behind."""
+        self.refuse("resources", "they live in the worker's process, and this is another one")
+
+    def read_flow_input(self) -> Any:
+        """Return the flow's input."""
+        return self._flow.load_input(self.read_input_text())
+
+    def read_input_text(self) -> str:
+        """Return the flow's input as JSON text."""
+        if self._input is None:
+            self.refuse("flow_input()", "it was not sent along with the task")
+        return self._input
