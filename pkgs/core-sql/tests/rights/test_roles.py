@@ -67,6 +67,8 @@ def test_a_client_starts_watches_and_steers_runs(site: Engine, db: str):
         watcher = uuid4()
         client.call("watch_runs", watcher, [run_id])
         client.call("unwatch_runs", watcher, [run_id])
+        assert client.stream(run_id, "m") == []
+        assert not client.is_stream_ended(run_id, "m")
         assert client.value("select status from pgflow.cancel_run(%s)", run_id) == "cancelled"
         assert client.value("select status from pgflow.retry_run(%s)", run_id) == "started"
         assert client.call("schema_version") >= 1
@@ -80,6 +82,7 @@ def test_a_client_neither_claims_nor_reports_nor_defines(site: Engine, db: str):
             lambda: client.call("complete_task", run_id, "m", 0, "1"),
             lambda: client.call("fail_task", run_id, "m", 0, "no"),
             lambda: client.call("requeue_stalled_tasks"),
+            lambda: client.append(),
             lambda: client.call("register_worker", uuid4(), ["site"]),
             lambda: client.call("create_flow", "mine"),
             lambda: client.call("delete_flow_and_data", "site"),
@@ -100,6 +103,7 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         first, second, third = worker.claim()
         assert worker.call("get_shared_input", first.run_id, "m") == {}
         assert worker.call("get_flow_input", first.run_id) == [1, 2, 3]
+        assert worker.append((first, 1, ["item"])) == []
         worker.complete((first, 1))
         worker.fail(second)
         worker.release(third)

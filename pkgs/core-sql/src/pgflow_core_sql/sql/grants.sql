@@ -53,9 +53,13 @@ begin
       ('pgflow_client', 'execute on function pgflow.get_run_progress'),
       ('pgflow_client', 'execute on function pgflow.watch_runs'),
       ('pgflow_client', 'execute on function pgflow.unwatch_runs'),
+      ('pgflow_client', 'execute on function pgflow.read_stream'),
+      ('pgflow_client', 'execute on function pgflow.get_stream_state'),
       ('pgflow_reader', 'execute on function pgflow.get_run_with_states'),
       ('pgflow_reader', 'execute on function pgflow.get_run_progress'),
       ('pgflow_reader', 'execute on function pgflow.run_id_at'),
+      ('pgflow_reader', 'execute on function pgflow.read_stream'),
+      ('pgflow_reader', 'execute on function pgflow.get_stream_state'),
       ('pgflow_worker', 'execute on function pgflow.ensure_flow_compiled'),
       ('pgflow_worker', 'execute on function pgflow.register_worker'),
       ('pgflow_worker', 'execute on function pgflow.heartbeat'),
@@ -71,6 +75,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.report_and_claim'),
       ('pgflow_worker', 'execute on function pgflow.release_tasks'),
       ('pgflow_worker', 'execute on function pgflow.find_lost_attempts'),
+      ('pgflow_worker', 'execute on function pgflow.append_to_streams'),
       ('pgflow_worker', 'execute on function pgflow.release_unknown_tasks'),
       ('pgflow_worker', 'execute on function pgflow.requeue_stalled_tasks')
     ) as grants (role, object)

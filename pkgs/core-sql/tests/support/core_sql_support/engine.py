@@ -212,6 +212,34 @@ class Engine:
             [task.attempt for task in tasks],
         )
 
+    def append(self, *emitted: tuple[Task, int, list[Any]]) -> list[Refusal]:
+        """Store items of tasks, each from a number on, in one call; give the refused attempts."""
+        return self._refusals(
+            "select * from pgflow.append_to_streams(%s::uuid[], %s, %s, %s, %s, %s::jsonb[])",
+            [task.run_id for task, _, _ in emitted],
+            [task.step for task, _, _ in emitted],
+            [task.index for task, _, _ in emitted],
+            [task.attempt for task, _, _ in emitted],
+            [number for _, number, _ in emitted],
+            [json.dumps(items) for _, _, items in emitted],
+        )
+
+    def stream(self, run_id: UUID, step_slug: str, columns: str = "value", **named: Any) -> Any:
+        """Read a stream."""
+        places = "".join(f", {name} => %s" for name in named)
+        rows = self.rows(
+            f"select {columns} from pgflow.read_stream(%s, %s{places})",
+            run_id,
+            step_slug,
+            *named.values(),
+        )
+        return rows if "," in columns else [row[0] for row in rows]
+
+    def is_stream_ended(self, run_id: UUID, step_slug: str, index: int | None = None) -> bool:
+        return self.value(
+            "select is_ended from pgflow.get_stream_state(%s, %s, %s)", run_id, step_slug, index
+        )
+
     def drain(self, outputs: dict[str, Any] | None = None) -> list[Task]:
         """Complete whatever can be claimed, with the outputs named by step, until nothing is."""
         done: list[Task] = []

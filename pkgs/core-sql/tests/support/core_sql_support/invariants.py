@@ -131,6 +131,15 @@ where (completed_at is not null) <> (status = 'completed')
 union all
 select 'a claim costs an attempt or is handed back', run_id, step_slug from pgflow.step_tasks
 where released_count > attempts_count or released_count < 0
+union all
+select 'a stream knows the place of its last item', item.run_id, item.step_slug
+from pgflow.stream_items as item
+left join pgflow.streams as stream using (run_id, step_slug)
+where stream.last_position is null or item.position not between 1 and stream.last_position
+union all
+select 'an item is of a run', item.run_id, item.step_slug
+from pgflow.stream_items as item
+where not exists (select from pgflow.runs as run where run.run_id = item.run_id)
 """
 
 

@@ -10,7 +10,8 @@
 -- Returns: how many runs were deleted.
 -- Errors: PF005 retention is NULL or negative.
 -- Locks: the runs, skipping those that others hold.
--- Writes: runs, step_states, step_tasks, task_attempts, run_keys, run_watchers, workers.
+-- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
+--   run_watchers, workers.
 -- Idempotent: yes.
 create or replace function pgflow.prune_data_older_than(
   retention interval, quantity int default 1000

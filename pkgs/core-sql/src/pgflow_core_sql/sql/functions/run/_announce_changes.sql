@@ -21,15 +21,7 @@ begin
       where run.run_id = any (_announce_changes.run_ids)
     )));
   end if;
-  if exists (select from pgflow.run_watchers) then
-    perform pg_notify('pgflow_runs', watched.run_id::text)
-    from (
-      select distinct watcher.run_id
-      from pgflow.run_watchers as watcher
-      where watcher.run_id = any (_announce_changes.run_ids)
-        and watcher.expires_at > clock_timestamp()
-    ) as watched;
-  end if;
+  perform pgflow._wake_watchers(_announce_changes.run_ids);
 end
 $$;
 

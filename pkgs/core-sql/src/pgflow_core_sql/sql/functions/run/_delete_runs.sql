@@ -4,7 +4,8 @@
 --   run_ids: the runs, which the caller holds for update; NULL is none.
 -- Returns: nothing.
 -- Locks: none of its own.
--- Writes: runs, step_states, step_tasks, task_attempts, run_keys, run_watchers.
+-- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
+--   run_watchers.
 -- Idempotent: yes.
 create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
@@ -15,6 +16,8 @@ as $$
 begin
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
   delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.streams as stream where stream.run_id = any (_delete_runs.run_ids);
   delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
   delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);
   delete from pgflow.step_states as state where state.run_id = any (_delete_runs.run_ids);

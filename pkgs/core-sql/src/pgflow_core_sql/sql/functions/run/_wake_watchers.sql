@@ -1,0 +1,27 @@
+-- Tell those who watch runs that there is something new.
+--
+-- Parameters:
+--   run_ids: the runs; may hold an id more than once.
+-- Returns: nothing.
+-- Locks: none; a notification is sent at commit.
+-- Idempotent: yes.
+create or replace function pgflow._wake_watchers(run_ids uuid [])
+returns void
+language plpgsql
+set search_path to pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from pgflow.run_watchers) then
+    perform pg_notify('pgflow_runs', watched.run_id::text)
+    from (
+      select distinct watcher.run_id
+      from pgflow.run_watchers as watcher
+      where watcher.run_id = any (_wake_watchers.run_ids)
+        and watcher.expires_at > clock_timestamp()
+    ) as watched;
+  end if;
+end
+$$;
+
+comment on function pgflow._wake_watchers is
+'Tell those who watch runs that there is something new.';
