@@ -13,7 +13,8 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── RunExists             PF009  the run id is taken
  │    ├── RunCompleted          PF010  there is nothing to retry
  │    ├── KeyInvalid            PF012  not an idempotency key
- │    └── StartOptionInvalid    PF013  a run cannot be started with this option
+ │    ├── StartOptionInvalid    PF013  a run cannot be started with this option
+ │    └── ExtensionMissing      PF014  the database lacks an extension that was asked for
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── SchemaMissing         pgflow is not installed there, or in an older version
@@ -59,6 +60,7 @@ __all__ = [
     "DatabaseProblem",
     "DatabaseUnreachable",
     "DefinitionInvalid",
+    "ExtensionMissing",
     "FlowNotFound",
     "InputRefused",
     "KeyInvalid",
@@ -218,6 +220,12 @@ class StartOptionInvalid(CoreError):
     sqlstate = "PF013"
 
 
+class ExtensionMissing(CoreError):
+    """The database does not have an extension of PostgreSQL that a call is about."""
+
+    sqlstate = "PF014"
+
+
 class DatabaseProblem(PgflowError):
     """The database did not get as far as answering.
 
@@ -274,6 +282,7 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         RunCompleted,
         KeyInvalid,
         StartOptionInvalid,
+        ExtensionMissing,
     )
 }
 

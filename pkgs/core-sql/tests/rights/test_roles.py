@@ -111,6 +111,7 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         assert (len(claimed), refused) == (2, [])
         worker.report_and_claim([(task, 1) for task in claimed])
         worker.call("requeue_stalled_tasks")
+        worker.call("track_worker_function", "crawl", ["site"])
         worker.call("mark_worker_stopped", worker.worker_id)
 
 
@@ -124,15 +125,18 @@ def test_a_worker_neither_starts_nor_reads_runs(site: Engine, db: str):
             lambda: worker.call("watch_runs", uuid4(), [run_id]),
             lambda: worker.call("create_flow", "mine"),
             lambda: worker.call("delete_flow_and_data", "site"),
+            lambda: worker.call("ensure_workers"),
+            lambda: worker.call("configure_worker_functions", "https://evil.example.com"),
+            lambda: worker.call("_invocation_setting", "auth_secret"),
         ):
             assert denied(call)
 
 
-def test_a_reader_reads_everything_and_changes_nothing(site: Engine, db: str):
+def test_a_reader_reads_everything_but_secrets_and_changes_nothing(site: Engine, db: str):
     run_id = site.start("site", [1])
     names = site.column(TABLES)
     with member_of(db, "pgflow_reader") as reader:
-        assert readable(reader, names) == set(names)
+        assert readable(reader, names) == set(names) - {"invocation_settings"}
         assert reader.call("get_run_with_states", run_id)["run"]["status"] == "started"
         assert reader.call("get_run_progress", run_id)["status"] == "started"
         for call in (

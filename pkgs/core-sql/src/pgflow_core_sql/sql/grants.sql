@@ -64,6 +64,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.register_worker'),
       ('pgflow_worker', 'execute on function pgflow.heartbeat'),
       ('pgflow_worker', 'execute on function pgflow.mark_worker_stopped'),
+      ('pgflow_worker', 'execute on function pgflow.track_worker_function'),
       ('pgflow_worker', 'execute on function pgflow.wait_for_tasks'),
       ('pgflow_worker', 'execute on function pgflow.claim_tasks'),
       ('pgflow_worker', 'execute on function pgflow.get_shared_input'),
@@ -83,6 +84,10 @@ begin
   loop
     execute format('grant %s to %I', v_right.object, v_right.role);
   end loop;
+  -- It holds a secret, which is no reading matter.
+  if exists (select from pg_catalog.pg_roles as role where role.rolname = 'pgflow_reader') then
+    revoke all on pgflow.invocation_settings from pgflow_reader;
+  end if;
 end
 $$;
 
