@@ -30,6 +30,9 @@ TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types"]
 # SQL, PostgreSQL's binaries and the shape of the tree: one interpreter is enough for these.
 SAME_ON_EVERY_PYTHON = ["pkgs/core-sql/tests", "pkgs/cli/tests/embedded", "tests/house"]
 
+# Tests wait for processes and servers more than they compute.
+IN_PARALLEL = ("-n", "3", "--dist", "worksteal")
+
 # The first PostgreSQL found is the one that every test run uses anyway.
 LIST_OTHER_SERVERS = """
 import json
@@ -109,7 +112,7 @@ def sql(session: nox.Session) -> None:
     for server, folder in other_servers(session).items():
         session.log(f"on {server} in {folder}")
         session.run(
-            *("pytest", "-m", "not slow", "pkgs/core-sql/tests", "tests/acceptance"),
+            *("pytest", *IN_PARALLEL, "-m", "not slow", "pkgs/core-sql/tests", "tests/acceptance"),
             *session.posargs,
             env={"PGFLOW_TEST_PG_BIN": folder},
         )
@@ -123,7 +126,7 @@ def tests(session: nox.Session) -> None:
     if session.python != FULL_SUITE_PYTHON:
         without += [f"--ignore={folder}" for folder in SAME_ON_EVERY_PYTHON]
         without += ["-m", "not slow"]
-    session.run("pytest", *without, *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *without, *session.posargs)
 
 
 @nox.session

@@ -211,7 +211,8 @@ def test_a_value_comes_back_as_it_was(kind: Any, value: Any) -> None:
 
 
 class Unknown:
-    pass
+    def __repr__(self) -> str:
+        return "Unknown()"
 
 
 class Secret(BaseModel):

@@ -87,6 +87,18 @@ def test_a_reused_pid_neither_hinders_a_start_nor_is_harmed(server):
         assert process.poll() is None
 
 
+def test_a_reused_pid_beside_the_socket_does_not_hinder_a_start(server):
+    server.start()
+    crash(server)
+    (lock,) = (server.root / "s").glob(".s.PGSQL.*.lock")
+    with bystander(server) as process:
+        lines = lock.read_text().splitlines(keepends=True)
+        lock.write_text("".join([f"{process.pid}\n", *lines[1:]]))
+        assert fetch(server.start(), "select 1") == 1
+        assert server.stop()
+        assert process.poll() is None
+
+
 def test_a_reused_pid_of_another_postgres_is_not_taken_for_this_one(server, make_server, folder):
     server.start()
     crash(server)

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pgflow_cli.embedded import _postmaster
@@ -63,10 +64,12 @@ class Launch:
         """
         self._folders = folders
         self.tcp_port = tcp_port
+        sockets = folders.prepare_sockets(account)
+        _forget_dead_sockets(sockets, folders.data)
         fixed = {
             "listen_addresses": "" if tcp_port is None else LOOPBACK,
             "port": str(USUAL_PORT if tcp_port is None else tcp_port),
-            "unix_socket_directories": str(folders.prepare_sockets(account)),
+            "unix_socket_directories": str(sockets),
             "unix_socket_permissions": "0700",
         }
         command: list[str | Path] = [binaries.path / "postgres", "-D", folders.data]
@@ -109,6 +112,15 @@ class Launch:
             extra["PG_GRANDPARENT_PID"] = str(pid)
         with os.fdopen(self._folders.open_log(), "ab") as log:
             return log.tell(), account.spawn(command, log=log, extra=extra)
+
+
+def _forget_dead_sockets(folder: Path, data: Path) -> None:
+    """Remove what a crashed server left beside its socket: its pid may be any process by now."""
+    for lock in folder.glob(".s.PGSQL.*.lock"):
+        with suppress(OSError, ValueError, IndexError):
+            pid = int(lock.read_text().splitlines()[0])
+            if not _postmaster.is_postmaster(pid, data):
+                lock.unlink()
 
 
 def free_port(port: int, root: Path) -> int:
