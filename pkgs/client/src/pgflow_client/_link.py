@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
 
+from pgflow_client._functions.server import ANSWERING_PROCESS
 from pgflow_client.errors import DatabaseUnreachable
 
 T = TypeVar("T")
@@ -46,19 +47,26 @@ class Link:
     Args:
         conninfo: URL or connection string.
         name: What it is for, for the log and pg_stat_activity.
-        prepared_statements: Whether statements are prepared.
+        prepared_statements: Whether statements are prepared; None for wherever no pooler would
+            lose them.
 
     Raises:
         DatabaseUnreachable: The URL is not one.
     """
 
-    def __init__(self, conninfo: str, name: str, *, prepared_statements: bool) -> None:
+    def __init__(self, conninfo: str, name: str, *, prepared_statements: bool | None) -> None:
         self._conninfo: Final = conninfo
         self._name: Final = name
         self._parameters: Final = _parameters(conninfo, name)
         self._turn: Final = asyncio.Lock()
-        self._prepare_threshold: Final = 0 if prepared_statements else None
+        self._prepared_statements: Final = prepared_statements
         self._conn: AsyncConn | None = None
+        self._is_pooled = False
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the last connection went through a pooler, which may lend it to others too."""
+        return self._is_pooled
 
     async def open(self) -> AsyncConn:
         """Return the connection, opened if it is not.
@@ -67,16 +75,27 @@ class Link:
             psycopg.OperationalError: The server cannot be reached.
         """
         if self._conn is None or self._conn.closed:
-            self._conn = await psycopg.AsyncConnection.connect(
-                self._conninfo,
-                autocommit=True,
-                prepare_threshold=self._prepare_threshold,
-                **self._parameters,
+            conn = await psycopg.AsyncConnection.connect(
+                self._conninfo, autocommit=True, prepare_threshold=None, **self._parameters
             )
-            # JSON stays text here: pydantic reads it straight into what the handler takes.
-            for type_name in ("jsonb", "uuid"):
-                self._conn.adapters.register_loader(type_name, TextLoader)
+            try:
+                await self._set_up(conn)
+            except BaseException:
+                await conn.close()
+                raise
+            self._conn = conn
         return self._conn
+
+    async def _set_up(self, conn: AsyncConn) -> None:
+        # JSON stays text here: pydantic reads it straight into what the handler takes.
+        for type_name in ("jsonb", "uuid"):
+            conn.adapters.register_loader(type_name, TextLoader)
+        cursor = await conn.execute(ANSWERING_PROCESS)
+        answering = await cursor.fetchone()
+        self._is_pooled = answering != (conn.info.backend_pid,)
+        prepares = self._prepared_statements
+        if prepares or (prepares is None and not self._is_pooled):
+            conn.prepare_threshold = 0
 
     async def close(self) -> None:
         """Close the connection if it is open."""

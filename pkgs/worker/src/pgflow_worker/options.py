@@ -24,9 +24,11 @@ class WorkerOptions:
             seconds, more than twice the interval.
         poll_interval: Longest time without a look for work. Notifications make it rarely matter.
         shutdown_timeout: How long a drain waits for handlers before it hands their tasks back.
-        listen: Whether to wait for notifications. False where connections go through a pooler in
-            transaction mode; the worker then polls ten times as often.
-        prepared_statements: Whether statements are prepared. False for such a pooler, too.
+        listen: Whether to wait for notifications; a worker that does not polls ten times as often.
+            None does so unless a pooler is found between worker and server: one in transaction
+            mode loses them. True suits a pooler in session mode.
+        prepared_statements: Whether statements are prepared. None does so unless there is a pooler,
+            too. True suits one that keeps track of them, as PgBouncer does since 1.21.
         allow_data_loss: Whether a flow whose structure has changed is deleted with its runs and
             defined anew. For development.
     """
@@ -39,8 +41,8 @@ class WorkerOptions:
     lease: timedelta = timedelta(seconds=7)
     poll_interval: timedelta = timedelta(seconds=2)
     shutdown_timeout: timedelta = timedelta(seconds=30)
-    listen: bool = True
-    prepared_statements: bool = True
+    listen: bool | None = None
+    prepared_statements: bool | None = None
     allow_data_loss: bool = False
 
     def __post_init__(self) -> None:

@@ -89,6 +89,7 @@ class Worker:
         self._registering: asyncio.Task[None] | None = None
         self._last_words_until: float | None = None
         self._control: Final = self._link("worker")
+        self._listens = self._options.listen is True
         self._executors: Final = Executors(self._options)
         self._reach: Final = Reach(inputs=Inputs(self._link("inputs")))
         self._slots: Final = Slots(self._options.concurrency)
@@ -160,6 +161,7 @@ class Worker:
         # The first connection is not retried: a wrong URL should say so, not wait.
         with translate_errors():
             conn = await self._control.open()
+            self._choose_whether_to_listen()
             await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
             await self._register(conn)
 
@@ -167,6 +169,14 @@ class Worker:
         if self._lifespan is not None:
             self._reach.resources = await stack.enter_async_context(self._lifespan(self))
             self._reach.has_resources = True
+
+    def _choose_whether_to_listen(self) -> None:
+        is_pooled = self._control.is_pooled
+        if self._options.listen is None:
+            self._listens = not is_pooled
+        if is_pooled:
+            how = "listens through it" if self._listens else "polls, and does not listen"
+            logger.info("there is a pooler in front of the database: the worker %s", how)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         parts = [
@@ -177,7 +187,7 @@ class Worker:
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
             for number in range(1, self._options.lanes + 1)
         ]
-        if self._options.listen:
+        if self._listens:
             parts.append(self._start_part(stack, "ear", self._listen))
         if not self._ending.is_set():
             self._become(WorkerState.RUNNING)
@@ -216,7 +226,7 @@ class Worker:
             self._slots,
             worker_id=self.worker_id,
             flow_slugs=self._registry.flow_slugs,
-            poll_interval=poll if self._options.listen else poll * _DEAF_POLL_SHARE,
+            poll_interval=poll if self._listens else poll * _DEAF_POLL_SHARE,
         ).run(link)
 
     async def _listen(self, link: Link) -> None:

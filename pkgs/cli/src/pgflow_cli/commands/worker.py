@@ -54,8 +54,16 @@ _positive = click.IntRange(min=1)
     metavar="SECONDS",
     help="How long a stopping worker waits for its tasks, before it hands them back.",
 )
-@click.option("--no-listen", is_flag=True, help="Poll only, for poolers in transaction mode.")
-@click.option("--no-prepared-statements", is_flag=True, help="Prepare nothing, for such poolers.")
+@click.option(
+    "--listen/--no-listen",
+    default=None,
+    help="Wait for notifications, or poll only. Default: wait, unless there is a pooler.",
+)
+@click.option(
+    "--prepared-statements/--no-prepared-statements",
+    default=None,
+    help="Prepare statements, or none. Default: prepare, unless there is a pooler.",
+)
 @click.option("--install", is_flag=True, help="Install pgflow's schema first, if it is not there.")
 @click.option(
     "--recompile",
@@ -85,8 +93,8 @@ def worker(
     processes: int | None,
     reload: bool,
     shutdown_timeout: float,
-    no_listen: bool,
-    no_prepared_statements: bool,
+    listen: bool | None,
+    prepared_statements: bool | None,
     install: bool,
     recompile: bool,
     log_level: str,
@@ -114,8 +122,8 @@ def worker(
         threads=threads,
         processes=handler_processes,
         shutdown_timeout=timedelta(seconds=shutdown_timeout),
-        listen=not no_listen,
-        prepared_statements=not no_prepared_statements,
+        listen=listen,
+        prepared_statements=prepared_statements,
         allow_data_loss=recompile,
     )
     return _serve(targets, database_url, options, line, install=install, is_development=reload)

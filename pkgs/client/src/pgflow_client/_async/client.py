@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from pgflow_client._async.database import CallersConnection, CallersPool, OwnConnections
+from pgflow_client._async.database import (
+    AUTO,
+    CallersConnection,
+    CallersPool,
+    OwnConnections,
+    PrepareThreshold,
+)
 from pgflow_client._async.looks import look_at
 from pgflow_client._async.run import AsyncRun
 from pgflow_client._async.watcher import Watcher
@@ -45,7 +51,7 @@ class AsyncClient:
         database: str | AsyncConnectionPool[Any] | AsyncConnection[Any],
         *,
         max_connections: int = 4,
-        prepare_threshold: int | None = 5,
+        prepare_threshold: PrepareThreshold = AUTO,
     ) -> None:
         """Make a client.
 
@@ -58,7 +64,8 @@ class AsyncClient:
             max_connections: How many connections it may have to a URL at a time; one more listens
                 while somebody waits for a run.
             prepare_threshold: After how many uses of a statement it is prepared on a connection to
-                a URL. None never prepares: for PgBouncer in transaction mode before 1.21.
+                a URL. None never prepares. "auto" is 5, and None where a pooler is found before
+                the server, which may lose what is prepared.
 
         Raises:
             DatabaseUnreachable: The URL is not one. Nothing is connected to before it is needed.
@@ -231,7 +238,7 @@ class AsyncClient:
 def _reach(
     database: str | AsyncConnectionPool[Any] | AsyncConnection[Any],
     max_connections: int,
-    prepare_threshold: int | None,
+    prepare_threshold: PrepareThreshold,
 ) -> Database:
     if isinstance(database, str):
         if max_connections < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from pgflow_client._functions.runs import listen_to_runs
+from pgflow_client._functions.server import answering_process
 from pgflow_client._readable import has_data
 from pgflow_client._runtime.aio import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
@@ -30,12 +31,25 @@ if TYPE_CHECKING:
 
     from pgflow_client._functions.call import Call
 
-__all__ = ["CallersConnection", "CallersPool", "Database", "OwnConnections", "execute"]
+__all__ = [
+    "AUTO",
+    "CallersConnection",
+    "CallersPool",
+    "Database",
+    "OwnConnections",
+    "PrepareThreshold",
+    "execute",
+]
 
 T = TypeVar("T")
 
+AUTO: Final = "auto"
+"""The driver's threshold on a connection to the server itself, none through a pooler."""
+PrepareThreshold: TypeAlias = 'int | Literal["auto"] | None'
+
 # Seconds; the driver's default is more than two minutes.
 _CONNECT_TIMEOUT: Final = 10
+_USUAL_THRESHOLD: Final = 5
 
 
 async def execute(conn: AsyncConnection[Any], call: Call[T]) -> T:
@@ -87,8 +101,13 @@ class Database(ABC):
         return False
 
     @abstractmethod
-    async def open_listener(self) -> AsyncConnection[Any]:
-        """Open a connection that is told of changes of runs. It is the caller's to close."""
+    async def open_listener(self) -> AsyncConnection[Any] | None:
+        """Open a connection that is told of changes of runs. It is the caller's to close.
+
+        Returns:
+            The connection; None where a pooler stands before the server, which may lend what
+            listens to others.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -98,11 +117,12 @@ class Database(ABC):
 class OwnConnections(Database):
     """A few connections of the client's own, opened when they are first needed."""
 
-    def __init__(self, url: str, *, most: int, prepare_threshold: int | None) -> None:
+    def __init__(self, url: str, *, most: int, prepare_threshold: PrepareThreshold) -> None:
         self._url = url
+        self._prepare_threshold = prepare_threshold
         self._settings: dict[str, Any] = {
             "autocommit": True,
-            "prepare_threshold": prepare_threshold,
+            "prepare_threshold": None,
             **_default_parameters(url),
         }
         self._slots = Semaphore(most)
@@ -138,9 +158,14 @@ class OwnConnections(Database):
         return None
 
     async def _open(self) -> AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(self._url, **self._settings)
+        conn = await psycopg.AsyncConnection.connect(self._url, **self._settings)
+        threshold = self._prepare_threshold
+        if threshold == AUTO:
+            threshold = None if await _is_pooled(conn) else _USUAL_THRESHOLD
+        conn.prepare_threshold = threshold
+        return conn
 
-    async def open_listener(self) -> AsyncConnection[Any]:
+    async def open_listener(self) -> AsyncConnection[Any] | None:
         return await _listening(await self._open())
 
     async def close(self) -> None:
@@ -163,7 +188,7 @@ class CallersPool(Database):
         async with self._pool.connection() as conn:
             yield conn
 
-    async def open_listener(self) -> AsyncConnection[Any]:
+    async def open_listener(self) -> AsyncConnection[Any] | None:
         # Not one out of the pool: it would be missing there for as long as somebody waits.
         conninfo: Any = await resolve(self._pool.conninfo)
         kwargs: Any = await resolve(self._pool.kwargs)
@@ -209,20 +234,32 @@ class CallersConnection(Database):
             TransactionStatus.INERROR,
         )
 
-    async def open_listener(self) -> AsyncConnection[Any]:
+    async def open_listener(self) -> AsyncConnection[Any] | None:
         raise NotImplementedError("the caller's connection is not for listening")
 
     async def close(self) -> None:
         self._is_closed = True
 
 
-async def _listening(conn: AsyncConnection[Any]) -> AsyncConnection[Any]:
+async def _listening(conn: AsyncConnection[Any]) -> AsyncConnection[Any] | None:
+    if await _is_pooled(conn):
+        await conn.close()
+        return None
     try:
         await execute(conn, listen_to_runs())
     except BaseException:
         await conn.close()
         raise
     return conn
+
+
+async def _is_pooled(conn: AsyncConnection[Any]) -> bool:
+    """Tell whether a pooler stands before the server; the connection is closed on an error."""
+    try:
+        return await execute(conn, answering_process()) != conn.info.backend_pid
+    except BaseException:
+        await conn.close()
+        raise
 
 
 def _default_parameters(url: str) -> dict[str, Any]:

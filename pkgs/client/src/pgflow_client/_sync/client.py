@@ -11,7 +11,13 @@ from psycopg_pool import ConnectionPool
 
 from pgflow_client._functions.runs import schema_version, start_flow, start_flows
 from pgflow_client._input import check_priority, dump_inputs, parse_run_id, slug_of
-from pgflow_client._sync.database import CallersConnection, CallersPool, OwnConnections
+from pgflow_client._sync.database import (
+    AUTO,
+    CallersConnection,
+    CallersPool,
+    OwnConnections,
+    PrepareThreshold,
+)
 from pgflow_client._sync.looks import look_at
 from pgflow_client._sync.run import Run
 from pgflow_client._sync.watcher import Watcher
@@ -47,7 +53,7 @@ class Client:
         database: str | ConnectionPool[Any] | Connection[Any],
         *,
         max_connections: int = 4,
-        prepare_threshold: int | None = 5,
+        prepare_threshold: PrepareThreshold = AUTO,
     ) -> None:
         """Make a client.
 
@@ -60,7 +66,8 @@ class Client:
             max_connections: How many connections it may have to a URL at a time; one more listens
                 while somebody waits for a run.
             prepare_threshold: After how many uses of a statement it is prepared on a connection to
-                a URL. None never prepares: for PgBouncer in transaction mode before 1.21.
+                a URL. None never prepares. "auto" is 5, and None where a pooler is found before
+                the server, which may lose what is prepared.
 
         Raises:
             DatabaseUnreachable: The URL is not one. Nothing is connected to before it is needed.
@@ -233,7 +240,7 @@ class Client:
 def _reach(
     database: str | ConnectionPool[Any] | Connection[Any],
     max_connections: int,
-    prepare_threshold: int | None,
+    prepare_threshold: PrepareThreshold,
 ) -> Database:
     if isinstance(database, str):
         if max_connections < 1:

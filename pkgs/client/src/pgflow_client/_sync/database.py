@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -15,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from pgflow_client._functions.runs import listen_to_runs
+from pgflow_client._functions.server import answering_process
 from pgflow_client._readable import has_data
 from pgflow_client._runtime.threads import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
@@ -32,12 +33,25 @@ if TYPE_CHECKING:
 
     from pgflow_client._functions.call import Call
 
-__all__ = ["CallersConnection", "CallersPool", "Database", "OwnConnections", "execute"]
+__all__ = [
+    "AUTO",
+    "CallersConnection",
+    "CallersPool",
+    "Database",
+    "OwnConnections",
+    "PrepareThreshold",
+    "execute",
+]
 
 T = TypeVar("T")
 
+AUTO: Final = "auto"
+"""The driver's threshold on a connection to the server itself, none through a pooler."""
+PrepareThreshold: TypeAlias = 'int | Literal["auto"] | None'
+
 # Seconds; the driver's default is more than two minutes.
 _CONNECT_TIMEOUT: Final = 10
+_USUAL_THRESHOLD: Final = 5
 
 
 def execute(conn: Connection[Any], call: Call[T]) -> T:
@@ -89,8 +103,13 @@ class Database(ABC):
         return False
 
     @abstractmethod
-    def open_listener(self) -> Connection[Any]:
-        """Open a connection that is told of changes of runs. It is the caller's to close."""
+    def open_listener(self) -> Connection[Any] | None:
+        """Open a connection that is told of changes of runs. It is the caller's to close.
+
+        Returns:
+            The connection; None where a pooler stands before the server, which may lend what
+            listens to others.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -100,11 +119,12 @@ class Database(ABC):
 class OwnConnections(Database):
     """A few connections of the client's own, opened when they are first needed."""
 
-    def __init__(self, url: str, *, most: int, prepare_threshold: int | None) -> None:
+    def __init__(self, url: str, *, most: int, prepare_threshold: PrepareThreshold) -> None:
         self._url = url
+        self._prepare_threshold = prepare_threshold
         self._settings: dict[str, Any] = {
             "autocommit": True,
-            "prepare_threshold": prepare_threshold,
+            "prepare_threshold": None,
             **_default_parameters(url),
         }
         self._slots = Semaphore(most)
@@ -140,9 +160,14 @@ class OwnConnections(Database):
         return None
 
     def _open(self) -> Connection[Any]:
-        return psycopg.Connection.connect(self._url, **self._settings)
+        conn = psycopg.Connection.connect(self._url, **self._settings)
+        threshold = self._prepare_threshold
+        if threshold == AUTO:
+            threshold = None if _is_pooled(conn) else _USUAL_THRESHOLD
+        conn.prepare_threshold = threshold
+        return conn
 
-    def open_listener(self) -> Connection[Any]:
+    def open_listener(self) -> Connection[Any] | None:
         return _listening(self._open())
 
     def close(self) -> None:
@@ -165,7 +190,7 @@ class CallersPool(Database):
         with self._pool.connection() as conn:
             yield conn
 
-    def open_listener(self) -> Connection[Any]:
+    def open_listener(self) -> Connection[Any] | None:
         # Not one out of the pool: it would be missing there for as long as somebody waits.
         conninfo: Any = resolve(self._pool.conninfo)
         kwargs: Any = resolve(self._pool.kwargs)
@@ -211,20 +236,32 @@ class CallersConnection(Database):
             TransactionStatus.INERROR,
         )
 
-    def open_listener(self) -> Connection[Any]:
+    def open_listener(self) -> Connection[Any] | None:
         raise NotImplementedError("the caller's connection is not for listening")
 
     def close(self) -> None:
         self._is_closed = True
 
 
-def _listening(conn: Connection[Any]) -> Connection[Any]:
+def _listening(conn: Connection[Any]) -> Connection[Any] | None:
+    if _is_pooled(conn):
+        conn.close()
+        return None
     try:
         execute(conn, listen_to_runs())
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def _is_pooled(conn: Connection[Any]) -> bool:
+    """Tell whether a pooler stands before the server; the connection is closed on an error."""
+    try:
+        return execute(conn, answering_process()) != conn.info.backend_pid
+    except BaseException:
+        conn.close()
+        raise
 
 
 def _default_parameters(url: str) -> dict[str, Any]:

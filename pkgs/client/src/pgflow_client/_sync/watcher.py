@@ -107,6 +107,7 @@ class Watcher:
         self._changed: set[UUID] = set()
         self._bell: Bell | None = None
         self._worker: Worker | None = None
+        self._is_deaf = False
         self._is_closed = False
 
     def add(self, watch: Watch) -> None:
@@ -114,6 +115,8 @@ class Watcher:
         with self._lock:
             if self._is_closed:
                 raise ClientClosed
+            if self._is_deaf:
+                return
             if watch.run_id not in self._watches:
                 self._watches[watch.run_id] = set()
                 self._changed.add(watch.run_id)
@@ -128,8 +131,7 @@ class Watcher:
         with self._lock:
             watches = self._watches.get(watch.run_id, set())
             watches.discard(watch)
-            if not watches:
-                self._watches.pop(watch.run_id, None)
+            if not watches and self._watches.pop(watch.run_id, None) is not None:
                 self._changed.add(watch.run_id)
                 self._ring()
 
@@ -167,7 +169,7 @@ class Watcher:
     def _is_over(self) -> bool:
         # In one step with forgetting the worker: a watch that is added next starts another.
         with self._lock:
-            is_over = self._is_closed or not self._watches
+            is_over = self._is_closed or self._is_deaf or not self._watches
             if is_over:
                 self._forget_worker()
             return is_over
@@ -186,6 +188,10 @@ class Watcher:
 
     def _listen(self) -> None:
         conn = self._database.open_listener()
+        if conn is None:
+            logger.info("runs are polled, not listened to: there is a pooler before the database")
+            self._is_deaf = True
+            return
         try:
             conn.add_notify_handler(self._on_notify)
             with self._lock:
