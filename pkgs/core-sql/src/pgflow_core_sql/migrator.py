@@ -122,16 +122,21 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         _apply(conn, sqlfiles.bootstrap())
         for migration in pending:
             _apply(conn, migration)
-            conn.execute(_RECORD, (migration.version, migration.name, migration.digest))
+            _record(conn, migration.version, migration.name, migration.digest)
         for file in sqlfiles.rewritten():
             _apply(conn, file)
         digest = sqlfiles.digest_of_rewritten()
-        conn.execute(_RECORD, (_REWRITTEN_VERSION, _REWRITTEN, digest))
+        _record(conn, _REWRITTEN_VERSION, _REWRITTEN, digest)
     return MigrationReport(
         before=max(history, default=0),
         after=max(migration.version for migration in sqlfiles.migrations()),
         applied=tuple(migration.name for migration in pending),
     )
+
+
+def _record(conn: psycopg.Connection[object], version: int, name: str, digest: str) -> None:
+    # Not prepared: through a pooler that would be left to whoever has the session next.
+    conn.execute(_RECORD, (version, name, digest), prepare=False)
 
 
 def _history(conn: psycopg.Connection[object]) -> dict[int, str]:
