@@ -89,7 +89,7 @@ def test_a_run_id_that_is_taken_starts_nothing(pgflow: Command, conn):
 def test_an_unknown_flow_is_told_with_those_that_are_there(pgflow: Command, conn):
     assert "no flows yet" in pgflow("start", "nothing").err
     conn.execute(pgflow("compile", "flows:add", "flows:fan").out)
-    assert "It has: add, fan." in pgflow("start", "nothing").err
+    assert "The database has: add, fan." in pgflow("start", "nothing").err
     assert "write flows:NAME" in pgflow("start", "flows").err
     assert "`pgflow worker flows:slow`" in pgflow("start", "flows:slow", "1").err
 

@@ -9,12 +9,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from pgflow_cli.embedded import EmbeddedServer
 from pgflow_client import AsyncClient
 from pgflow_client.worker_protocol import DatabaseError, Link, is_transient
+from pgflow_core_sql import Migrator
 from pgflow_dsl import Context, Flow
 from pgflow_worker import WorkerOptions
 from pgflow_worker._heartbeat import Heartbeat
-from pgflow_worker.testing import running_worker
+from pgflow_worker.testing import run_flow, running_worker
 
 from tests.support import until
 
@@ -48,6 +50,23 @@ def cut(conn: psycopg.Connection[Any], pids: set[int]) -> None:
 def total(conn: psycopg.Connection[Any], expression: str) -> int:
     row = conn.execute(f"select {expression} from pgflow.step_tasks").fetchone()
     return int(row[0] or 0) if row else 0
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_in_another_encoding_is_served(postgres: EmbeddedServer, encoding: str):
+    with psycopg.connect(postgres.url(), autocommit=True) as conn:
+        conn.execute(
+            f"create database {encoding} encoding {encoding} locale 'C' template template0"
+        )
+    url = postgres.url(encoding.lower())
+    Migrator(url).migrate()
+    flow = Flow("letters", input=str)
+
+    @flow.step
+    async def only(text: str = flow.input) -> str:
+        return text.upper()
+
+    assert asyncio.run(run_flow(flow, "gr\u00fcn", url)) == {"only": "GR\u00dcN"}
 
 
 def test_a_listener_that_is_cut_off_listens_again(db: str, conn: psycopg.Connection[Any]):

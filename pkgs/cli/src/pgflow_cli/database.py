@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pgflow_dsl.errors import PgflowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import psycopg
 
     from pgflow_cli.embedded import EmbeddedServer
 
@@ -20,7 +23,8 @@ VARIABLES = ("PGFLOW_DATABASE_URL", "DATABASE_URL")
 EMBEDDED = "embedded"
 HOME_VARIABLE = "PGFLOW_HOME"
 
-PROJECT_MARKS = (".pgflow/db", "pyproject.toml", ".git")
+DATA_MARK = ".pgflow/db"
+PROJECT_MARKS = ("pyproject.toml", ".git")
 SCHEMES = ("postgresql", "postgres")
 
 
@@ -73,7 +77,7 @@ def open_database(option: str | None = None) -> Database:
     """Find the database, and start the embedded server if it is that one's.
 
     Args:
-        option: What --database-url was given; None or "" if it was not.
+        option: What --database-url was given; None if it was not.
 
     Raises:
         DatabaseUrlInvalid: What was given is not a PostgreSQL URL.
@@ -86,7 +90,7 @@ def named_database(option: str | None = None) -> Database | None:
     """Find the database that the option or the environment names.
 
     Args:
-        option: What --database-url was given; None or "" if it was not.
+        option: What --database-url was given; None if it was not.
 
     Returns:
         The database; None where nothing names one, so that it is the embedded server's.
@@ -94,11 +98,25 @@ def named_database(option: str | None = None) -> Database | None:
     Raises:
         DatabaseUrlInvalid: What was given is not a PostgreSQL URL.
     """
+    if option is not None and not option.strip():
+        # A variable that a script forgot to set, say: another database would be a surprise.
+        raise DatabaseUrlInvalid(OPTION, "is empty")
     given = {OPTION: option, **{name: os.environ.get(name) for name in VARIABLES}}
     for source, url in given.items():
         if url and url.strip():
             return Database(url=_plain_url(url.strip(), source), source=source)
     return None
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Open a connection that commits each statement by itself, whatever the database's encoding.
+
+    Raises:
+        psycopg.OperationalError: The server cannot be reached.
+    """
+    import psycopg
+
+    return psycopg.connect(url, autocommit=True, client_encoding="UTF8")
 
 
 def embedded_server(settings: Mapping[str, str] | None = None) -> EmbeddedServer:
@@ -120,7 +138,8 @@ def embedded_root() -> Path:
 
     It is `db` in PGFLOW_HOME; else `.pgflow/db` in the project, which is the nearest folder
     upwards that has one already, or a pyproject.toml or .git, else the current folder. Where the
-    user cannot write there, it is a folder of the user's own for that project.
+    user cannot write there, it is a folder of the user's own for that project. What lies in the
+    user's home or at the root of the file system is not for all the folders below.
     """
     if named := os.environ.get(HOME_VARIABLE):
         return Path(named).expanduser().absolute() / "db"
@@ -133,6 +152,7 @@ def embedded_root() -> Path:
             folder
             for folder in (current, *current.parents)
             if any((folder / mark).exists() for mark in PROJECT_MARKS)
+            or _has_data_for(folder, current)
         ),
         current,
     )
@@ -143,6 +163,31 @@ def embedded_root() -> Path:
         return root
     digest = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
     return _state_folder() / f"{project.name}-{digest}" / "db"
+
+
+def _has_data_for(folder: Path, current: Path) -> bool:
+    """Tell whether a folder has an embedded server's data for who stands in a folder in or below.
+
+    Data of somebody who owns neither the current folder nor this process is not ours to use: root
+    would write where another user says.
+    """
+    try:
+        owner = (folder / DATA_MARK).parent.stat().st_uid
+        is_there = (folder / DATA_MARK).exists()
+    except OSError:
+        return False
+    owners = {current.stat().st_uid}
+    if sys.platform != "win32":
+        owners.add(os.geteuid())
+    is_for_all = folder == current or folder not in (_home(), Path(folder.anchor))
+    return is_there and is_for_all and owner in owners
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def _state_folder() -> Path:

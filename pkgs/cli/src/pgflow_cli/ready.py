@@ -13,7 +13,7 @@ from pgflow_client.overview import read_schema_version
 from pgflow_core_sql import Migrator, SchemaTooNew, sqlfiles
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgflow_cli.database import EMBEDDED, open_database
+from pgflow_cli.database import EMBEDDED, connect, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,7 +42,7 @@ def ready_database(option: str | None = None, *, install: bool = False) -> Datab
         EmbeddedError: The embedded server could not be started.
     """
     database = reached_database(option)
-    with telling_of(database), psycopg.connect(database.url, autocommit=True) as conn:
+    with telling_of(database), connect(database.url) as conn:
         if database.is_embedded or install:
             migrator = Migrator(conn)
             # To migrate writes each function anew, which takes longer than most commands.

@@ -222,7 +222,7 @@ def test_a_database_without_the_schema_is_left_alone_unless_asked(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["empty"], 1, "no text, Markdown, Python or SQL files to read in empty"),
+        (["empty"], 1, "no text, Markdown, Python or SQL files in empty"),
         (["read me/README.md"], 2, "is a file"),
         (["nowhere"], 2, "does not exist"),
         (["read me", "--out", "report.txt"], 1, "ends in .md"),

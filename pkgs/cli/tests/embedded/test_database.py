@@ -34,7 +34,12 @@ def test_the_option_wins_over_pgflows_variable_and_that_over_the_general_one(mon
 def test_an_empty_variable_is_as_good_as_none(monkeypatch):
     monkeypatch.setenv("PGFLOW_DATABASE_URL", "")
     monkeypatch.setenv("DATABASE_URL", " ")
-    assert named_database("") is None
+    assert named_database() is None
+
+
+def test_an_empty_option_is_refused_and_not_another_database_used():
+    with pytest.raises(DatabaseUrlInvalid, match="--database-url is empty"):
+        named_database("")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +80,30 @@ def test_the_embedded_server_is_kept_in_the_nearest_project(project, mark):
 
 def test_outside_of_a_project_it_is_kept_in_the_current_folder(project):
     assert embedded_root() == project / "src" / "deep" / ".pgflow" / "db"
+
+
+def test_data_in_the_home_is_not_for_all_the_folders_below(project, monkeypatch):
+    monkeypatch.setenv("HOME", str(project))
+    (project / ".pgflow" / "db").mkdir(parents=True)
+    assert embedded_root() == project / "src" / "deep" / ".pgflow" / "db"
+    monkeypatch.chdir(project)
+    assert embedded_root() == project / ".pgflow" / "db"
+
+
+def test_data_of_the_folder_above_is_used(project):
+    (project / ".pgflow" / "db").mkdir(parents=True)
+    assert embedded_root() == project / ".pgflow" / "db"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_data_of_a_stranger_is_not_used_nor_does_root_write_there(project, monkeypatch):
+    strangers = project / ".pgflow"
+    (strangers / "db").mkdir(parents=True)
+    os.chown(strangers, 65534, 65534)
+    assert embedded_root() == project / "src" / "deep" / ".pgflow" / "db"
+    # In the stranger's own folder root does the stranger's work.
+    os.chown(project / "src" / "deep", 65534, 65534)
+    assert embedded_root() == strangers / "db"
 
 
 def test_pgflow_home_says_where_it_is_kept(monkeypatch, project):

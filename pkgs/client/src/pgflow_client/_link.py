@@ -205,4 +205,4 @@ def _parameters(conninfo: str, name: str) -> dict[str, Any]:
     except psycopg.ProgrammingError as error:
         raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
     defaults = {key: value for key, value in _PARAMETERS.items() if key not in given}
-    return {**defaults, "application_name": f"pgflow {name}"}
+    return {**defaults, "application_name": f"pgflow {name}", "client_encoding": "UTF8"}

@@ -46,7 +46,8 @@ class MigrationChanged(MigrationError):
         return (
             f"migration {self.name} was applied from another file than this pgflow ships; "
             "a released migration is never edited, so the database was installed from a "
-            "different build: reset it, or restore the packages that installed it"
+            "different build: reset it (`pgflow db reset`, if it is the embedded one), or restore "
+            "the packages that installed it"
         )
 
 

@@ -65,7 +65,7 @@ class Migrator:
         """
         if not isinstance(self._conninfo, str):
             return _migrate(self._conninfo)
-        with psycopg.connect(self._conninfo, autocommit=True) as conn:
+        with psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8") as conn:
             return _migrate(conn)
 
     def pending(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Migrator:
         """
         if not isinstance(self._conninfo, str):
             return _names_of_pending(_history(self._conninfo))
-        with psycopg.connect(self._conninfo, autocommit=True) as conn:
+        with psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8") as conn:
             return _names_of_pending(_history(conn))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from pgflow_cli.database import Database
+    from pgflow_cli.embedded import EmbeddedServer
 
 # Commands import what they need when they run: `--help` answers at once.
 
@@ -110,13 +112,54 @@ def reset(*, yes: bool, as_json: bool) -> None:
     from pgflow_cli.database import embedded_server
 
     server = embedded_server()
-    if not yes:
-        click.confirm(f"Delete all data in {server.data}?", abort=True, err=True)
+    if (others := _others_on(server)) and not as_json:
+        click.echo(
+            f"{others} other programs are connected, such as workers: stop them first, and start "
+            "them again afterwards.",
+            err=True,
+        )
+    if server.data.exists() and not yes:
+        _confirm(f"Delete all data in {server.data}?")
     deleted = server.reset()
     if as_json:
         _print_json(deleted=deleted)
     else:
         click.echo("The data is deleted." if deleted else "There was no data.")
+
+
+def _confirm(question: str) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        click.Abort: The answer was no, or there was none.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        if not sys.stdin.isatty():
+            # Nobody has ended the line of the question.
+            click.echo(err=True)
+        raise
+
+
+def _others_on(server: EmbeddedServer) -> int:
+    """Count the programs that are connected to a server that runs."""
+    if not server.is_running():
+        return 0
+    import psycopg
+
+    from pgflow_cli.database import connect
+
+    query = (
+        "select count(distinct coalesce(client_addr::text, '') || application_name)"
+        " from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )
+    try:
+        with connect(server.url()) as conn:
+            row = conn.execute(query).fetchone()
+    except psycopg.Error:
+        return 0
+    return row[0] if row else 0
 
 
 def _open(option: str | None, *, tcp: bool) -> Database:

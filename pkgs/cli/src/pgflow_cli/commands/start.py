@@ -107,10 +107,11 @@ class _Start:
         from pgflow_client.overview import read_workers
         from pgflow_dsl import PgflowError
 
+        from pgflow_cli.database import connect
         from pgflow_cli.printing import say
 
         try:
-            with psycopg.connect(self._database.url, autocommit=True) as conn:
+            with connect(self._database.url) as conn:
                 workers = read_workers(conn)
         except (PgflowError, psycopg.Error):
             # Whoever may start runs need not be allowed to see workers.
@@ -134,8 +135,11 @@ class _Start:
 
     def _advice(self) -> str:
         """Say what a flow that the database does not have can be made of."""
-        import psycopg
+        import difflib
+
         from pgflow_client.overview import read_flow_slugs
+
+        from pgflow_cli.database import connect
 
         if self._flow is not self._name:
             return (
@@ -145,7 +149,11 @@ class _Start:
         lines: list[str] = []
         if Path(f"{self._name}.py").exists():
             lines.append(f"For a flow of {self._name}.py, write {self._name}:NAME.")
-        with psycopg.connect(self._database.url) as conn:
+        with connect(self._database.url) as conn:
             slugs = read_flow_slugs(conn)
-        lines.append(f"It has: {', '.join(slugs)}." if slugs else "It has no flows yet.")
+        if near := difflib.get_close_matches(self._name, slugs, n=1):
+            lines.append(f"Did you mean {near[0]}?")
+        lines.append(
+            f"The database has: {', '.join(slugs)}." if slugs else "The database has no flows yet."
+        )
         return "\n".join(lines)

@@ -38,13 +38,13 @@ def status(*, run_id: UUID | None, database_url: str | None, as_json: bool) -> N
 
 
 def _show_database(database: Database, as_json: bool) -> None:
-    import psycopg
     from pgflow_client.overview import read_overview
 
+    from pgflow_cli.database import connect
     from pgflow_cli.printing import print_json
     from pgflow_cli.ready import telling_of
 
-    with telling_of(database), psycopg.connect(database.url, autocommit=True) as conn:
+    with telling_of(database), connect(database.url) as conn:
         overview = read_overview(conn)
     if as_json:
         print_json(asdict(overview))
@@ -55,15 +55,15 @@ def _show_database(database: Database, as_json: bool) -> None:
 
 
 def _show_run(database: Database, run_id: UUID, as_json: bool) -> None:
-    import psycopg
     from pgflow_client import Client, PermissionRefused
     from pgflow_client.overview import FailedAttempt, read_failed_attempts
 
+    from pgflow_cli.database import connect
     from pgflow_cli.printing import print_json
     from pgflow_cli.ready import telling_of
 
     attempts: tuple[FailedAttempt, ...] | None
-    with telling_of(database), psycopg.connect(database.url, autocommit=True) as conn:
+    with telling_of(database), connect(database.url) as conn:
         with Client(conn) as client:
             progress = client.get_run(run_id).progress()
         try:

@@ -31,8 +31,8 @@ class NothingToRead(PgflowError):
 
     def __str__(self) -> str:
         return (
-            f"there are no text, Markdown, Python or SQL files to read in {show(self.folder)}; "
-            "name another folder: pgflow demo FOLDER"
+            f"there are no text, Markdown, Python or SQL files in {_named(self.folder)}; "
+            "name another folder: `pgflow demo FOLDER`"
         )
 
 
@@ -93,7 +93,7 @@ def check_report(path: Path) -> Path:
         raise ReportUnwritable(path, "it is Markdown; give it a name that ends in .md")
     for made in (path, path.with_suffix(".svg")):
         if os.path.lexists(made):
-            reason = f"there is a {made.name} already, which the demo would overwrite"
+            reason = f"{made.name} is there already, and the demo would overwrite it"
             raise ReportUnwritable(path, reason)
     if not path.parent.is_dir():
         raise ReportUnwritable(path, f"there is no folder {show(path.parent)}")
@@ -115,6 +115,8 @@ def new_report() -> Path:
     stem = datetime.now().strftime("%Y-%m-%d-%H%M%S")
     try:
         reports.mkdir(parents=True, exist_ok=True)
+        if reports.is_symlink():
+            raise ReportUnwritable(reports, "it is a link to somewhere else")
         ignore = reports / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
@@ -128,6 +130,10 @@ def show(path: Path) -> str:
     with contextlib.suppress(ValueError, FileNotFoundError):
         path = path.relative_to(Path.cwd())
     return to_show(to_text(path))
+
+
+def _named(folder: Path) -> str:
+    return "the current folder" if folder == current_folder() else show(folder)
 
 
 def _make_folder(reports: Path, stem: str) -> Path:

