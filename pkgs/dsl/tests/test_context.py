@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pgflow_dsl import AttemptCancelled, Context, ContextUnavailable, Flow
+from pgflow_dsl import AttemptCancelled, Context, ContextUnavailable, Flow, ItemInvalid
 from pgflow_dsl.testing import make_context
 
 
@@ -72,3 +72,39 @@ def test_a_generic_context_is_a_parameter_for_the_context() -> None:
 
     assert only.takes_context
     assert only(make_context(resources=["a", "b"]), 1) == 3
+
+
+def test_a_test_sees_what_its_handler_emits_as_clients_do() -> None:
+    emitted: list[object] = []
+    made = make_context(emitted=emitted)
+
+    async def handle(ctx: Context) -> None:
+        await ctx.emit("awaited")
+        ctx.emit(datetime(2000, 1, 1, tzinfo=UTC))
+
+    asyncio.run(handle(made))
+    made.emit({"n": None})
+    make_context().emit("for nobody")
+    assert emitted == ["awaited", "2000-01-01T00:00:00Z", {"n": None}]
+
+
+def test_what_cannot_be_stored_is_not_emitted() -> None:
+    emitted: list[object] = []
+    made = make_context(emitted=emitted, flow_slug="chat", step_slug="answer")
+    for value, reason in (
+        (object(), "object"),
+        ({"part": float("nan")}, "part: nan is a number that JSON cannot hold"),
+        (["\0"], "NUL"),
+        ("x" * (16 * 2**20), "16,777,218 characters"),
+    ):
+        with pytest.raises(ItemInvalid, match=f"item of step 'answer' of flow 'chat'.*{reason}"):
+            made.emit(value)
+    made.cancelled.set("the run has ended")
+    with pytest.raises(AttemptCancelled, match="the run has ended"):
+        made.emit("late")
+    assert emitted == []
+
+
+def test_a_context_without_a_worker_does_not_emit(context: Context) -> None:
+    with pytest.raises(ContextUnavailable, match="emit"):
+        context.emit("nowhere")

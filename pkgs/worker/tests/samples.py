@@ -88,3 +88,25 @@ async def one() -> int:
 @pooled.step
 def ask_too(ctx: Context, number: int = one.output) -> tuple[int, str]:
     return ctx.flow_input() + number, resources_or_why_not(ctx)
+
+
+telling = Flow("telling", input=int, max_attempts=1)
+
+
+@telling.step(executor="process")
+def tell(ctx: Context, count: int = telling.input) -> int:
+    for number in range(count):
+        ctx.emit({"n": number})
+    return os.getpid()
+
+
+mute = Flow("mute", max_attempts=1)
+
+
+@mute.step
+def say(ctx: Context) -> str:
+    try:
+        ctx.emit("hello")
+    except ContextUnavailable as error:
+        return error.what
+    return ""

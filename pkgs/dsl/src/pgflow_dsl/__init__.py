@@ -13,9 +13,11 @@ from pgflow_dsl.errors import (
     HandlerInputInvalid,
     HandlerOutputInvalid,
     InputInvalid,
+    ItemInvalid,
     PgflowError,
     ReferenceUsed,
     RetryAfter,
+    StreamFull,
     UnknownStep,
 )
 from pgflow_dsl.flow import Flow
@@ -41,6 +43,7 @@ __all__ = [
     "HandlerInputInvalid",
     "HandlerOutputInvalid",
     "InputInvalid",
+    "ItemInvalid",
     "Job",
     "MapStep",
     "Pattern",
@@ -50,6 +53,7 @@ __all__ = [
     "SkipMode",
     "Step",
     "StepOptions",
+    "StreamFull",
     "Surroundings",
     "UnknownStep",
     "compare_shapes",

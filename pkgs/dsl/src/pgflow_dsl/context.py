@@ -12,9 +12,11 @@ from typing_extensions import TypeVar
 
 from pgflow_dsl.cancellation import Cancellation
 from pgflow_dsl.errors import AttemptCancelled
-from pgflow_dsl.surroundings import Surroundings
+from pgflow_dsl.items import dump_item
+from pgflow_dsl.surroundings import Done, Surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from uuid import UUID
 
 __all__ = ["Context"]
@@ -90,6 +92,37 @@ class Context(Generic[Resources_co]):
         except RuntimeError:
             return self.surroundings.read_flow_input()
         return self.surroundings.fetch_flow_input()
+
+    def emit(self, value: object) -> Awaitable[None]:
+        """Store a value for clients to read while the handler goes on: a token, a line, a part.
+
+        Values of an attempt are stored in order, and all of them before its result. They stay if
+        the attempt fails; a next attempt emits anew. It also does what `heartbeat` does.
+
+        `ctx.emit(value)` in a thread or process waits there while the worker has no room for more.
+        In a coroutine it takes the value at once, and `await ctx.emit(value)` does the waiting.
+
+        Args:
+            value: Whatever pydantic can write as JSON, up to 16 MiB of it.
+
+        Returns:
+            Something to await in a coroutine; of no use elsewhere.
+
+        Raises:
+            ItemInvalid: The value has no JSON form that Postgres can hold, or is too large.
+            AttemptCancelled: The attempt counts no longer. The value is not stored.
+            StreamFull: A coroutine that does not await emits faster than can be stored.
+            ContextUnavailable: There is no worker, or the handler runs in an executor other than
+                the worker's own threads and processes.
+        """
+        self.heartbeat()
+        text = dump_item(self.flow_slug, self.step_slug, value)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.surroundings.emit(text)
+            return Done()
+        return self.surroundings.emit_soon(text)
 
     def heartbeat(self) -> None:
         """Go on only if the attempt still counts; sync code that takes long calls this often.

@@ -7,8 +7,10 @@ PgflowError
  ├── DataInvalid            a value does not fit its declared type; final, never retried
  │    ├── InputInvalid          the input that a run is started with
  │    ├── HandlerInputInvalid   what a handler is about to receive
- │    └── HandlerOutputInvalid  what a handler returned
+ │    ├── HandlerOutputInvalid  what a handler returned
+ │    └── ItemInvalid           what a handler emitted, or what was read as an item
  ├── ContextUnavailable     a handler asked its context for what is not there; final, too
+ ├── StreamFull             a coroutine emitted on and on without awaiting it
  ├── FinalError             raised by handlers: end the task without a retry
  └── RetryAfter             raised by handlers: retry the task after a delay of their choice
 
@@ -30,9 +32,11 @@ __all__ = [
     "HandlerInputInvalid",
     "HandlerOutputInvalid",
     "InputInvalid",
+    "ItemInvalid",
     "PgflowError",
     "ReferenceUsed",
     "RetryAfter",
+    "StreamFull",
     "UnknownStep",
 ]
 
@@ -131,6 +135,13 @@ class HandlerOutputInvalid(DataInvalid):
         return f"output of step {self.step_slug!r} of flow {self.flow_slug!r}"
 
 
+class ItemInvalid(DataInvalid):
+    """A handler emitted what JSON cannot hold, or an item is not of the type it is read as."""
+
+    def _subject(self) -> str:
+        return f"an item of step {self.step_slug!r} of flow {self.flow_slug!r}"
+
+
 class ContextUnavailable(PgflowError):
     """A handler asked its context for what its step or its worker does not have.
 
@@ -153,6 +164,24 @@ class AttemptCancelled(BaseException):
 
     Not an `Exception`: a handler that catches those is to stop all the same.
     """
+
+
+class StreamFull(PgflowError):
+    """A coroutine emits faster than its worker can store, and does not wait. The item is lost.
+
+    Attributes:
+        size: Characters of JSON that the worker holds of it.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    def __str__(self) -> str:
+        return (
+            f"{self.size:,} characters of items are not stored yet: write `await ctx.emit(value)`, "
+            "which waits for room"
+        )
 
 
 class FinalError(PgflowError):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pgflow_dsl.errors import ContextUnavailable
 
-__all__ = ["Surroundings"]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator
+
+__all__ = ["Done", "Surroundings"]
+
+
+class Done:
+    """Awaiting it returns at once."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[object, None, None]:
+        yield from ()
 
 
 class Surroundings:
@@ -30,6 +42,15 @@ class Surroundings:
     async def fetch_flow_input(self) -> Any:
         """Return the flow's input."""
         return self.read_flow_input()
+
+    def emit(self, text: str) -> None:
+        """Take an item, as JSON text, and block the thread until there is room for another."""
+        self.refuse("emit()", "a worker stores items; a test has them from make_context")
+
+    def emit_soon(self, text: str) -> Awaitable[None]:
+        """Take an item, as JSON text; awaiting the answer waits until there is room for another."""
+        self.emit(text)
+        return Done()
 
     def refuse(self, what: str, advice: str) -> NoReturn:
         """Say that something is not there.

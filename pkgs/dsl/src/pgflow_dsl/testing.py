@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ def make_context(
     resources: R = _MISSING,
     connection: Any = _MISSING,
     flow_input: Any = _MISSING,
+    emitted: list[Any] | None = None,
 ) -> Context[R]:
     """Return a context to call a handler with in a test: `publish(make_context(), page)`.
 
@@ -48,6 +50,7 @@ def make_context(
         resources: What the handler finds as `ctx.resources`.
         connection: What it finds as `ctx.connection`.
         flow_input: What `ctx.flow_input()` gives it.
+        emitted: Gets what the handler emits, as clients see it; None forgets it.
 
     Returns:
         A context. What was not given raises `ContextUnavailable` when it is used. To see a handler
@@ -63,7 +66,7 @@ def make_context(
         deadline=deadline,
         logger=logger or logging.getLogger("pgflow.task"),
         cancelled=Cancellation(deadline),
-        surroundings=_Given(resources, connection, flow_input),
+        surroundings=_Given(resources, connection, flow_input, emitted),
     )
 
 
@@ -74,6 +77,7 @@ class _Given(Surroundings):
     given_resources: Any
     given_connection: Any
     given_input: Any
+    emitted: list[Any] | None
 
     def resources(self) -> Any:
         if self.given_resources is _MISSING:
@@ -89,3 +93,7 @@ class _Given(Surroundings):
         if self.given_input is _MISSING:
             return Surroundings.read_flow_input(self)
         return self.given_input
+
+    def emit(self, text: str) -> None:
+        if self.emitted is not None:
+            self.emitted.append(json.loads(text))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pgflow_client.worker_protocol import TaskRow
 from pgflow_dsl import Cancellation
 
+from pgflow_worker._streams import AttemptStream
 from pgflow_worker.registry import Handler
 
 
@@ -16,8 +17,10 @@ class Attempt:
         handler: What runs.
         row: The claim.
         cancellation: Tells the handler that the attempt counts no longer.
+        stream: What the handler emits; None where it cannot.
     """
 
     handler: Handler
     row: TaskRow
     cancellation: Cancellation = field(default_factory=Cancellation)
+    stream: AttemptStream | None = None

@@ -1,7 +1,7 @@
 """What happens in a process for handlers, and what passes between it and its worker.
 
 The worker sends one task at a time. The process answers with messages, each of which begins with
-what it is about: that the handler has begun, that it wants the flow's input, or how it ended.
+what it is about: that the handler has begun, wants the flow's input, emits, or how it ended.
 """
 
 import multiprocessing
@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, Final
 
-from pgflow_dsl import Flow
+from pgflow_dsl import AttemptCancelled, Flow
 
 from pgflow_worker._faults import Fault, describe
 from pgflow_worker._perform import Work, perform
@@ -23,11 +23,16 @@ from pgflow_worker._surroundings import Elsewhere
 
 _BEGUN: Final = b"b"
 _INPUT_WANTED: Final = b"i"
+_EMITTED: Final = b"e"
 _OUTCOME: Final = b"o"
 
 
 def converse(
-    pipe: Connection, data: bytes, on_begin: Callable[[], object], read_input: Callable[[], str]
+    pipe: Connection,
+    data: bytes,
+    on_begin: Callable[[], object],
+    read_input: Callable[[], str],
+    emit: Callable[[str], None],
 ) -> str | Fault:
     """Have a process run a handler, and give it what it asks for until it is done.
 
@@ -36,14 +41,18 @@ def converse(
         data: The pickled work.
         on_begin: Called when the handler begins.
         read_input: Called when the handler wants the flow's input.
+        emit: Called with each item that the handler emits.
 
     Raises:
         EOFError: The process ended; so does OSError.
+        BaseException: Whatever `emit` raises. The process is of no more use.
     """
     pipe.send_bytes(data)
     while (about := pipe.recv_bytes()) != _OUTCOME:
         if about == _BEGUN:
             on_begin()
+        elif about == _EMITTED:
+            emit(pipe.recv_bytes().decode())
         else:
             pipe.send_bytes(pickle.dumps(_answer(read_input)))
     outcome: str | Fault = pickle.loads(pipe.recv_bytes())
@@ -93,6 +102,14 @@ class _BehindPipe(Elsewhere):
                 if self._text is None:
                     self.refuse("flow_input()", problem)
             return self._text
+
+    def emit(self, text: str) -> None:
+        """Have the worker take an item; where it has no room, the pipe fills up, which blocks."""
+        with self._turn:
+            if self._is_over:
+                raise AttemptCancelled("the handler has returned")
+            self._pipe.send_bytes(_EMITTED)
+            self._pipe.send_bytes(text.encode())
 
     def end(self) -> None:
         """Have nothing more asked: threads of the handler may go on after it."""

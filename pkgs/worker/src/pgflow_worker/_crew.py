@@ -69,28 +69,15 @@ class Crew:
             # A handler that was there a second ago is worth the question; most are faster.
             rows = [attempt.row for task, attempt in self._tasks.items() if task in before]
             if rows:
-                for row in self._cancel(await link.call(partial(find_lost_attempts, rows=rows))):
+                for row in self.stop_lost(await link.call(partial(find_lost_attempts, rows=rows))):
                     let_go(row)
 
-    def give_up(self) -> None:
-        """Cancel all handlers, and begin none any more."""
-        self._given_up = dict(self._tasks)
-        for task, attempt in self._given_up.items():
-            attempt.cancellation.set("the worker stops")
-            task.cancel()
+    def stop_lost(self, lost: list[TaskRow]) -> list[TaskRow]:
+        """Cancel the handlers of attempts that count no longer; return those that were under way.
 
-    async def collect(self) -> list[TaskRow]:
-        """Return the tasks that `give_up` left without a result."""
-        tasks = self._given_up or {}
-        if tasks:
-            # A handler that swallows its cancellation does not hold the worker up.
-            await asyncio.wait(tasks, timeout=_PATIENCE)
-        unfinished = [
-            attempt.row for task, attempt in tasks.items() if not task.done() or task.cancelled()
-        ]
-        return unfinished + self._not_begun
-
-    def _cancel(self, lost: list[TaskRow]) -> list[TaskRow]:
+        Args:
+            lost: The attempts, with the reason in refused.
+        """
         reasons = {_key(row): row.refused for row in lost}
         stopped: list[TaskRow] = []
         for task, attempt in self._tasks.items():
@@ -110,6 +97,24 @@ class Crew:
             task.cancel()
             stopped.append(row)
         return stopped
+
+    def give_up(self) -> None:
+        """Cancel all handlers, and begin none any more."""
+        self._given_up = dict(self._tasks)
+        for task, attempt in self._given_up.items():
+            attempt.cancellation.set("the worker stops")
+            task.cancel()
+
+    async def collect(self) -> list[TaskRow]:
+        """Return the tasks that `give_up` left without a result."""
+        tasks = self._given_up or {}
+        if tasks:
+            # A handler that swallows its cancellation does not hold the worker up.
+            await asyncio.wait(tasks, timeout=_PATIENCE)
+        unfinished = [
+            attempt.row for task, attempt in tasks.items() if not task.done() or task.cancelled()
+        ]
+        return unfinished + self._not_begun
 
 
 def _key(row: TaskRow) -> tuple[str, str, int, int]:

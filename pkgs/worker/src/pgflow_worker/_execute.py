@@ -53,7 +53,7 @@ class TaskRunner:
         """
         row = attempt.row
         try:
-            output = await self._run(attempt)
+            output = await self._run_to_end(attempt)
         # SystemExit and KeyboardInterrupt too: a handler may not end the worker.
         except BaseException as error:
             if isinstance(error, _CANCELLATIONS) and _is_cancelled():
@@ -67,6 +67,21 @@ class TaskRunner:
                 self._fail(row, output)
             else:
                 self._outbox.add_output(row, output)
+
+    async def _run_to_end(self, attempt: Attempt) -> str | Fault:
+        """Run the handler, and see to it that all that it emitted is stored before its end is."""
+        try:
+            output = await self._run(attempt)
+        except BaseException:
+            if attempt.stream is not None:
+                if _is_cancelled():
+                    attempt.stream.close()
+                else:
+                    await attempt.stream.finish()
+            raise
+        if attempt.stream is not None:
+            await attempt.stream.finish()
+        return output
 
     async def _run(self, attempt: Attempt) -> str | Fault:
         step, row = attempt.handler.step, attempt.row
@@ -87,6 +102,7 @@ class TaskRunner:
         surroundings = Surroundings()
         if step.takes_context:
             surroundings = Nearby(self._reach, step.flow, row, attempt.cancellation)
+            attempt.stream = surroundings.stream
             if _goes_elsewhere(step):
                 # From there it cannot be asked for.
                 await surroundings.fetch_input_text()

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from pgflow_dsl import AttemptCancelled, FinalError
+
 from pgflow_worker._child import converse, serve_handlers
 from pgflow_worker._faults import Fault, ProcessLost
 from pgflow_worker._perform import Work
@@ -74,9 +76,7 @@ class HandlerProcesses:
         begun = asyncio.Event()
 
         def ask() -> str | Fault:
-            return child.ask(
-                data, lambda: loop.call_soon_threadsafe(begun.set), lambda: _read_input(work)
-            )
+            return child.ask(data, work, lambda: loop.call_soon_threadsafe(begun.set))
 
         asking = asyncio.ensure_future(self._threads.run(ask))
         beginning = asyncio.ensure_future(begun.wait())
@@ -106,14 +106,25 @@ class _Child:
         self._lock: Final = threading.Lock()
         self._is_killed = False
 
-    def ask(
-        self, data: bytes, on_begin: Callable[[], object], read_input: Callable[[], str]
-    ) -> str | Fault:
+    def ask(self, data: bytes, work: Work, on_begin: Callable[[], object]) -> str | Fault:
         """Have a handler run; wait for what comes of it."""
         self.is_usable = False
         try:
             self._start()
-            outcome = converse(self._ours, data, on_begin, read_input)
+            outcome = converse(
+                self._ours,
+                data,
+                on_begin,
+                read_input=lambda: _nearby(work).read_input_text(),
+                emit=lambda text: _nearby(work).emit(text),
+            )
+        except AttemptCancelled:
+            self._drop()
+            # If it was for another reason, nobody looks at what came of it.
+            raise TimeIsUp from None
+        except FinalError:
+            self._drop()
+            raise
         except (EOFError, OSError):
             self.forget()
             code = self._process.exitcode
@@ -135,6 +146,11 @@ class _Child:
             self._process.join(5)
         self._ours.close()
 
+    def _drop(self) -> None:
+        """End a process that was left in the middle of its handler."""
+        self.kill()
+        self.forget()
+
     def _start(self) -> None:
         with self._lock:
             if self._is_killed:
@@ -145,7 +161,7 @@ class _Child:
                 self._theirs.close()
 
 
-def _read_input(work: Work) -> str:
+def _nearby(work: Work) -> Nearby:
     # A handler without a context cannot ask.
     assert isinstance(work.surroundings, Nearby)
-    return work.surroundings.read_input_text()
+    return work.surroundings

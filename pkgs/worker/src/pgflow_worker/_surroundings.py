@@ -1,13 +1,16 @@
 """What the contexts of handlers reach: in the worker's process, and in others."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pgflow_client.worker_protocol import TaskRow
 from pgflow_dsl import AttemptCancelled, Cancellation, Flow, Surroundings
+from pgflow_dsl.surroundings import Done
 
 from pgflow_worker._inputs import Inputs
+from pgflow_worker._streams import AttemptStream, Room, Streams
 
 # How often a thread that waits for the loop asks whether its attempt still counts, in seconds.
 _LOOK: Final = 0.5
@@ -19,11 +22,13 @@ class Reach:
 
     Attributes:
         inputs: Reads the inputs of runs.
+        streams: Stores what handlers emit.
         resources: What the worker's lifespan yielded; None before, and without one.
         has_resources: Whether it has yielded.
     """
 
     inputs: Inputs
+    streams: Streams
     resources: object = None
     has_resources: bool = False
 
@@ -36,11 +41,15 @@ class Nearby(Surroundings):
         flow: The flow of the task.
         row: The claim.
         cancellation: Of the attempt.
+
+    Attributes:
+        stream: What the handler emits.
     """
 
     def __init__(
         self, reach: Reach, flow: Flow[Any], row: TaskRow, cancellation: Cancellation
     ) -> None:
+        self.stream: Final = AttemptStream(reach.streams, row, cancellation)
         self._reach: Final = reach
         self._flow: Final = flow
         self._run_id: Final = row.run_id
@@ -69,6 +78,15 @@ class Nearby(Surroundings):
             text: str = await asyncio.wrap_future(reading)
             return self._flow.load_input(text)
         return self._flow.load_input(await self.fetch_input_text())
+
+    def emit(self, text: str) -> None:
+        """Take an item, as JSON text, and block the thread until there is room for another."""
+        if not self.stream.put(text):
+            self.stream.wait_for_room()
+
+    def emit_soon(self, text: str) -> Awaitable[None]:
+        """Take an item, as JSON text; awaiting the answer waits until there is room for another."""
+        return Done() if self.stream.put(text) else Room(self.stream)
 
     async def fetch_input_text(self) -> str:
         """Return the flow's input as JSON text, on the worker's loop."""
@@ -114,6 +132,10 @@ class Elsewhere(Surroundings):
     def read_flow_input(self) -> Any:
         """Return the flow's input."""
         return self._flow.load_input(self.read_input_text())
+
+    def emit(self, text: str) -> None:
+        """Say that there is no way back but for the result."""
+        self.refuse("emit()", "from this executor only the result comes back; use the worker's own")
 
     def read_input_text(self) -> str:
         """Return the flow's input as JSON text."""

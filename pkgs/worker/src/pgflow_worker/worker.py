@@ -31,6 +31,7 @@ from pgflow_worker._hunter import Hunter
 from pgflow_worker._inputs import Inputs
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Slots
+from pgflow_worker._streams import Streams
 from pgflow_worker._surroundings import Reach
 from pgflow_worker._wakeup import hear_of_work
 from pgflow_worker.errors import WorkerStateInvalid
@@ -91,7 +92,9 @@ class Worker:
         self._control: Final = self._link("worker")
         self._listens = self._options.listen is True
         self._executors: Final = Executors(self._options)
-        self._reach: Final = Reach(inputs=Inputs(self._link("inputs")))
+        self._reach: Final = Reach(
+            inputs=Inputs(self._link("inputs")), streams=Streams(self._stop_lost)
+        )
         self._slots: Final = Slots(self._options.concurrency)
         outbox = Outbox()
         runner = TaskRunner(outbox, self._executors, self._reach, self._hand_back)
@@ -182,6 +185,7 @@ class Worker:
         parts = [
             self._start_part(stack, "hunter", self._hunt),
             self._start_part(stack, "watch", self._watch),
+            self._start_part(stack, "streams", self._reach.streams.run),
         ]
         parts += [
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
@@ -237,6 +241,10 @@ class Worker:
     async def _watch(self, link: Link) -> None:
         await self._crew.watch(link, self._exchange.let_go)
 
+    def _stop_lost(self, lost: list[TaskRow]) -> None:
+        for row in self._crew.stop_lost(lost):
+            self._exchange.let_go(row)
+
     async def _drain(self, parts: Iterable[asyncio.Task[None]]) -> None:
         """Stop claiming, wait for handlers and reports, and hand back what does not finish."""
         self._become(WorkerState.DRAINING)
@@ -262,6 +270,7 @@ class Worker:
         self._crew.give_up()
         await self._exchange.wait_for_claims()
         rows = await self._crew.collect()
+        await self._reach.streams.flush_all()
         if rows:
             logger.warning("handing back %d tasks that did not finish in time", len(rows))
             await self._control.call(lambda conn: release_tasks(conn, rows))

@@ -31,6 +31,13 @@ select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index,
   task.attempts_count, task.refused
 from pgflow.find_lost_attempts(%s::uuid[], %s::text[], %s::int[], %s::int[]) as task
 """
+_APPEND_TO_STREAMS: Final = """
+select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
+  task.attempts_count, task.refused
+from pgflow.append_to_streams(
+  %s::uuid[], %s::text[], %s::int[], %s::int[], %s::int[], %s::jsonb[]
+) as task
+"""
 _WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
 _REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
 _HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
@@ -171,6 +178,22 @@ async def release_unknown_tasks(conn: AsyncConn, worker_id: str, known: Sequence
 async def find_lost_attempts(conn: AsyncConn, rows: Sequence[TaskRow]) -> list[TaskRow]:
     """Return those of the attempts that count no longer, with the reason in refused."""
     cursor = await conn.execute(_FIND_LOST_ATTEMPTS, _columns(rows))
+    return [TaskRow._make(row) for row in await cursor.fetchall()]
+
+
+async def append_to_streams(
+    conn: AsyncConn, rows: Sequence[TaskRow], first_numbers: Sequence[int], items: Sequence[str]
+) -> list[TaskRow]:
+    """Store what attempts emitted; return those that count no longer, with the reason in refused.
+
+    Args:
+        conn: The connection.
+        rows: The claims.
+        first_numbers: For each, the place of its first item among all that it has emitted, from 1.
+        items: For each, a JSON array of its items.
+    """
+    arguments = (*_columns(rows), list(first_numbers), list(items))
+    cursor = await conn.execute(_APPEND_TO_STREAMS, arguments)
     return [TaskRow._make(row) for row in await cursor.fetchall()]
 
 
