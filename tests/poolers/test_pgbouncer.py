@@ -249,3 +249,40 @@ def test_a_client_marks_no_run_as_watched_where_it_cannot_be_told(
         assert asyncio.run(watch(db, lambda: marks() > 0)) == 1
         assert not has_given_up()
         assert asyncio.run(watch(pooled, has_given_up)) == 0
+
+
+def test_a_client_asks_about_all_its_runs_at_once_where_it_cannot_be_told(
+    pooled: str, db: str, monkeypatch: pytest.MonkeyPatch
+):
+    from pgflow_client._async.database import Database
+
+    flow = doubling()
+    released = asyncio.Event()
+    calls: list[str] = []
+    call = Database.call
+
+    @flow.step
+    async def gate(number: int = flow.steps[-1].output) -> int:
+        await released.wait()
+        return number
+
+    async def note(self: Database, asked: Any) -> Any:
+        calls.append(asked.sql.partition("pgflow.")[2].partition("(")[0])
+        return await call(self, asked)
+
+    async def watch() -> None:
+        async with running_worker([flow], db), AsyncClient(pooled) as client:
+            runs = await client.start_flows(flow, list(range(50)))
+            waits = [asyncio.create_task(run.result(PATIENCE)) for run in runs]
+            while calls.count("get_run_versions") < 5:
+                await asyncio.sleep(0.01)
+            calls.clear()
+            while calls.count("get_run_versions") < 3:
+                await asyncio.sleep(0.01)
+            # Nothing happened meanwhile, so no run was looked at.
+            assert set(calls) == {"get_run_versions"}
+            released.set()
+            assert await asyncio.gather(*waits) == [{"gate": 2 * number} for number in range(50)]
+
+    monkeypatch.setattr(Database, "call", note)
+    asyncio.run(watch())

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -55,6 +55,13 @@ class Hand:
         self.claim()
         self.call("complete_task", run_id, step, index, Jsonb(output))
 
+    def complete_all(self, run_ids: Sequence[UUID], step: str, output: Any = None) -> None:
+        """Complete the same step of many runs in one transaction."""
+        self.claim()
+        count = len(run_ids)
+        outputs = [Jsonb(output)] * count
+        self.call("complete_tasks", list(run_ids), [step] * count, [0] * count, outputs)
+
     def fail(self, run_id: UUID, step: str, index: int = 0, *, is_final: bool = True) -> None:
         self.claim()
         self.call("fail_task", run_id, step, index, "boom", None, is_final, 0)
@@ -80,7 +87,15 @@ class Hand:
         return [row[0] for row in self.conn.execute(sql, (query,))]
 
     def listeners(self) -> list[int]:
-        return self.backends("%watch_runs%")
+        return [*self.backends("%watch_runs%"), *self.backends("%get_run_versions%")]
+
+    def activity(self) -> dict[int, Any]:
+        """When each of the clients' connections last began a statement, by process id."""
+        rows = self.conn.execute(
+            "select pid, query_start from pg_stat_activity"
+            " where datname = current_database() and application_name = 'pgflow-client'"
+        )
+        return dict(rows.fetchall())
 
     def cut(self, *pids: int) -> None:
         """Cut connections, and wait until they are gone."""

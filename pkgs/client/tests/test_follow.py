@@ -9,6 +9,7 @@ from pgflow_client import RunEnded, RunProgress, RunStarted, StepProgress, StepS
 from pgflow_client._follow import Follower
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = UUID(int=1)
 
 
 def step(slug, status="created", **more):
@@ -32,12 +33,13 @@ def step(slug, status="created", **more):
 
 def run(*steps, status="started"):
     return RunProgress(
-        run_id=UUID(int=1),
+        run_id=RUN,
         flow_slug="f",
         status=status,
         remaining_steps=0,
         error_message=None,
         failed_step_slug=None,
+        reopened_count=0,
         started_at=NOW,
         ended_at=None if status == "started" else NOW,
         steps=steps,
@@ -49,14 +51,14 @@ def names(events):
 
 
 def test_a_look_that_shows_nothing_new_tells_nothing():
-    follower = Follower()
+    follower = Follower(RUN)
     look = run(step("a", "started"), step("b"))
     assert names(follower.follow(look)) == [":RunStarted", "a:StepStarted"]
     assert names(follower.follow(look)) == []
 
 
 def test_a_look_that_is_older_than_the_last_tells_nothing_and_nothing_twice():
-    follower = Follower()
+    follower = Follower(RUN)
     many = {"kind": "map", "tasks_total": 9}
     old = run(step("a", "started", tasks_done=1, **many))
     new = run(step("a", "started", tasks_done=5, failed_attempts=1, **many))
@@ -70,7 +72,7 @@ def test_a_look_that_is_older_than_the_last_tells_nothing_and_nothing_twice():
 
 
 def test_causes_come_before_effects_however_much_has_happened_since_the_last_look():
-    follower = Follower()
+    follower = Follower(RUN)
     list(follower.follow(run(step("a"), step("b", "started"), step("c"), step("d"), step("e"))))
     later = run(
         step("a", "completed"),
@@ -90,7 +92,7 @@ def test_causes_come_before_effects_however_much_has_happened_since_the_last_loo
 
 
 def test_nothing_follows_the_end():
-    follower = Follower()
+    follower = Follower(RUN)
     end = run(step("a", "completed"), status="completed")
     assert names(follower.follow(end))[-1] == ":RunEnded"
     assert follower.is_done
@@ -109,7 +111,7 @@ def test_any_choice_of_looks_tells_each_transition_once_and_ends_once():
     for seed in range(200):
         chooser = random.Random(seed)
         looks = [chooser.choice(history) for _ in range(6)]
-        follower = Follower()
+        follower = Follower(RUN)
         events = [event for look in [*looks, end, end] for event in follower.follow(look)]
         kinds = [type(event) for event in events]
         assert kinds[0] is RunStarted

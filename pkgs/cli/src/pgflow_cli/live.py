@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pgflow_client import (
     AttemptsFailed,
     MapProgressed,
+    RunReopened,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -64,6 +65,9 @@ class StepTable:
 
     def apply(self, event: Event) -> None:
         """Take in what happened."""
+        if isinstance(event, RunReopened):
+            for slug in event.step_slugs:
+                self._steps[slug] = _put_back(self._steps[slug])
         step = self._steps.get(getattr(event, "step_slug", ""))
         if step is not None:
             self._steps[step.step_slug] = _changed(step, event)
@@ -107,6 +111,18 @@ def _tasks(step: StepProgress) -> RenderableType:
         f"{step.tasks_done}/{step.tasks_total}",
     )
     return bar
+
+
+def _put_back(step: StepProgress) -> StepProgress:
+    return replace(
+        step,
+        status="created",
+        tasks_done=0,
+        error_message=None,
+        skip_reason=None,
+        started_at=None,
+        ended_at=None,
+    )
 
 
 def _changed(step: StepProgress, event: Event) -> StepProgress:

@@ -12,6 +12,7 @@ from pgflow_client import (
     AttemptsFailed,
     MapProgressed,
     RunEnded,
+    RunReopened,
     RunStarted,
     StepCancelled,
     StepCompleted,
@@ -60,8 +61,8 @@ def watch_run(run: Run[Any], *, as_json: bool) -> int:
 def describe(event: Event) -> str:
     """Return an event as a line for people."""
     match event:
-        case RunStarted():
-            return f"{event.flow_slug} started"
+        case RunStarted() | RunReopened() | RunEnded():
+            return _describe_run(event)
         case StepStarted():
             tasks = "" if event.tasks == 1 else f", {event.tasks} tasks"
             return f"  {event.step_slug} started{tasks}"
@@ -81,6 +82,15 @@ def describe(event: Event) -> str:
             return f"  {event.step_slug} {_status('skipped')} ({why}){reason}"
         case StepCancelled():
             return f"  {event.step_slug} {_status('cancelled')}"
+
+
+def _describe_run(event: RunStarted | RunReopened | RunEnded) -> str:
+    match event:
+        case RunStarted():
+            return f"{event.flow_slug} started"
+        case RunReopened():
+            ended = f"run {_status(event.ended_as)}, then " if event.ended_as else "run "
+            return f"{ended}reopened: {', '.join(event.step_slugs)}"
         case RunEnded():
             reason = f": {event.error_message}" if event.error_message else ""
             where = f" at {event.failed_step_slug}" if event.failed_step_slug else ""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientClosed",
+    "CursorInvalid",
     "RunCancelled",
     "RunFailed",
     "RunNotCompleted",
@@ -123,6 +124,26 @@ class StepNotCompleted(PgflowError):
         reason = f" ({self.reason})" if self.reason else ""
         advice = "; wait for the run first" if waiting else ""
         return f"step {self.step_slug!r} of run {self.run_id} {what}{reason}{advice}"
+
+
+class CursorInvalid(PgflowError, ValueError):
+    """A text was given that is not the cursor of one of the run's events.
+
+    Attributes:
+        run_id: The run.
+        cursor: The text, shortened.
+    """
+
+    def __init__(self, run_id: UUID, cursor: str) -> None:
+        super().__init__(run_id, cursor)
+        self.run_id = run_id
+        self.cursor = cursor[:100]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cursor!r} is no cursor of run {self.run_id}: take one from an event of this "
+            "run, or none to begin with the first event"
+        )
 
 
 class WrongFlow(PgflowError):

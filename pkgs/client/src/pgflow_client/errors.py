@@ -24,6 +24,7 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    └── RunCancelled          it was cancelled
  ├── WaitTimeout            the run has not ended in time; also a TimeoutError
  ├── StepNotCompleted       the output of a step was asked for, and there is none
+ ├── CursorInvalid          not the cursor of one of the run's events; also a ValueError
  ├── WrongFlow              a step or flow was given that is not the run's
  ├── WaitInTransaction      a wait inside of a transaction that could never see an end
  └── ClientClosed           the client was used after it was closed
@@ -41,6 +42,7 @@ from pgflow_dsl.errors import PgflowError
 
 from pgflow_client._run_errors import (
     ClientClosed,
+    CursorInvalid,
     RunCancelled,
     RunFailed,
     RunNotCompleted,
@@ -57,6 +59,7 @@ __all__ = [
     "ArraysDiffer",
     "ClientClosed",
     "CoreError",
+    "CursorInvalid",
     "DatabaseProblem",
     "DatabaseUnreachable",
     "DefinitionInvalid",

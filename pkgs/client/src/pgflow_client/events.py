@@ -1,8 +1,12 @@
-"""What can happen to a run, as values."""
+"""What can happen to a run, as values.
+
+Every event has a `cursor`: a text that is good in any process and for as long as the run is kept.
+`run.events(after=cursor)` goes on with what comes right after the event.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -14,6 +18,7 @@ __all__ = [
     "Event",
     "MapProgressed",
     "RunEnded",
+    "RunReopened",
     "RunStarted",
     "StepCancelled",
     "StepCompleted",
@@ -29,11 +34,13 @@ class RunStarted:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         flow_slug: Its flow.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     flow_slug: str
 
@@ -44,12 +51,14 @@ class StepStarted:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         step_slug: The step.
         tasks: Number of its tasks.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     step_slug: str
     tasks: int
@@ -61,11 +70,13 @@ class AttemptsFailed:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         step_slug: The step.
         failed_attempts: How many failed so far, of all tasks of the step.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     step_slug: str
     failed_attempts: int
 
@@ -76,12 +87,14 @@ class MapProgressed:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         step_slug: The step.
         done: How many tasks are completed so far.
         total: How many there are.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     step_slug: str
     done: int
     total: int
@@ -93,11 +106,13 @@ class StepCompleted:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         step_slug: The step.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     step_slug: str
 
@@ -108,12 +123,14 @@ class StepFailed:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         step_slug: The step.
         error_message: Why.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     step_slug: str
     error_message: str | None
@@ -125,6 +142,7 @@ class StepSkipped:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         step_slug: The step.
         reason: "condition_unmet", "handler_failed" or "dependency_skipped".
@@ -132,6 +150,7 @@ class StepSkipped:
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     step_slug: str
     reason: str | None
@@ -144,21 +163,50 @@ class StepCancelled:
 
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         step_slug: The step.
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     step_slug: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReopened:
+    """A run was retried or restarted: some of its steps are back to where they had not run.
+
+    Attributes:
+        run_id: The run.
+        cursor: Where to go on after the event.
+        at: When, by the database's clock.
+        step_slugs: The steps, which may start and end once more.
+        ended_as: How the run had ended before; None if it had not.
+        error_message: Why it had failed or was cancelled.
+        failed_step_slug: The step that had failed it.
+    """
+
+    run_id: UUID
+    cursor: str = field(repr=False)
+    at: datetime
+    step_slugs: tuple[str, ...]
+    ended_as: Literal["completed", "failed", "cancelled"] | None
+    error_message: str | None
+    failed_step_slug: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """A run ended: the last event of every run, and there is exactly one.
 
+    A run that is retried or restarted later has another end. Events that are read from the
+    beginning tell of the former ends as a `RunReopened` each.
+
     Attributes:
         run_id: The run.
+        cursor: Where to go on after the event.
         at: When, by the database's clock.
         status: How.
         error_message: Why it failed or was cancelled; None where there is no reason to tell.
@@ -166,6 +214,7 @@ class RunEnded:
     """
 
     run_id: UUID
+    cursor: str = field(repr=False)
     at: datetime
     status: Literal["completed", "failed", "cancelled"]
     error_message: str | None
@@ -181,6 +230,7 @@ Event: TypeAlias = (
     | StepFailed
     | StepSkipped
     | StepCancelled
+    | RunReopened
     | RunEnded
 )
 """Any event of a run."""

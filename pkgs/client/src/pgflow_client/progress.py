@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+from pgflow_client._position import position_after
+
 __all__ = ["RunProgress", "RunStatus", "StepProgress", "StepStatus", "parse_progress"]
 
 RunStatus: TypeAlias = Literal["started", "completed", "failed", "cancelled"]
@@ -59,6 +61,7 @@ class RunProgress:
         remaining_steps: Number of steps that are neither completed nor skipped.
         error_message: Why it failed or was cancelled; None where there is no reason to tell.
         failed_step_slug: The step that failed it; None if it did not fail.
+        reopened_count: How often it was retried or restarted.
         started_at: When it was started.
         ended_at: When it was completed, failed or cancelled.
         steps: Its steps, dependencies before dependents.
@@ -70,14 +73,20 @@ class RunProgress:
     remaining_steps: int
     error_message: str | None
     failed_step_slug: str | None
+    reopened_count: int
     started_at: datetime
     ended_at: datetime | None
     steps: tuple[StepProgress, ...]
 
     @property
     def is_ended(self) -> bool:
-        """Whether the status is one that cannot change any more."""
+        """Whether the run has ended; it may still be retried or restarted."""
         return self.status != "started"
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on for the events after this moment: `run.events(after=...)`."""
+        return str(position_after(self))
 
 
 def parse_progress(text: str) -> RunProgress:
@@ -90,6 +99,7 @@ def parse_progress(text: str) -> RunProgress:
         remaining_steps=run["remaining_steps"],
         error_message=run["error_message"],
         failed_step_slug=run["failed_step_slug"],
+        reopened_count=run["reopened_count"],
         started_at=datetime.fromisoformat(run["started_at"]),
         ended_at=_instant(run["completed_at"] or run["failed_at"] or run["cancelled_at"]),
         steps=tuple(_step(step) for step in run["steps"]),

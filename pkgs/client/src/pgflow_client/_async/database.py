@@ -160,7 +160,7 @@ class OwnConnections(Database):
     async def _open(self) -> AsyncConnection[Any]:
         conn = await psycopg.AsyncConnection.connect(self._url, **self._settings)
         threshold = self._prepare_threshold
-        if threshold == AUTO:
+        if isinstance(threshold, str):
             threshold = None if await _is_pooled(conn) else _USUAL_THRESHOLD
         conn.prepare_threshold = threshold
         return conn

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from pgflow_client._async.looks import Looks, look_at
 from pgflow_client._async.watcher import Watch
 from pgflow_client._follow import Follower
-from pgflow_client._functions.runs import get_run_output, get_step_output
+from pgflow_client._functions.runs import (
+    get_run_output,
+    get_run_reopenings,
+    get_step_output,
+)
 from pgflow_client.errors import (
     RunCancelled,
     RunFailed,
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from pgflow_client._async.database import Database
     from pgflow_client._async.watcher import Watcher
+    from pgflow_client._follow import Reopening
     from pgflow_client.events import Event
     from pgflow_client.progress import RunProgress, RunStatus
 
@@ -184,22 +189,43 @@ class AsyncRun(Generic[I]):
         text = row.output if row.output is not None else "null"
         return json.loads(text) if isinstance(step, str) else step.load_output(text)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
+    async def events(self, after: str | None = None) -> AsyncGenerator[Event, None]:
         """Yield what has happened so far, then what happens, until the run has ended.
 
-        The events come from the run's state, so each is told once and none is lost, however
-        often the connection is. The last one is a `RunEnded`; nothing is raised for a failed run.
+        The events come from the run's state, so each is told once, in an order in which causes
+        come before effects, and none is lost, however often the connection is. The last one is a
+        `RunEnded`; nothing is raised for a failed run.
+
+        Every event has a `cursor`. Whoever stops after some event, for however long, goes on right
+        behind it with that event's cursor, in this process or another, and is told each thing that
+        has happened since, once. That goes for a run that was retried or restarted, too: a
+        `RunReopened` stands where one of its former ends was. After the last event there is
+        nothing, unless the run is reopened.
+
+        Args:
+            after: The cursor of the last event that is known already, or that of a `RunProgress`,
+                which stands for all that led to it. None begins with the first event.
 
         Raises:
+            CursorInvalid: The text is no cursor, or one of another run.
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        follower = Follower()
+        follower = Follower(self.run_id, after)
         with self._watch() as watch:
             looks = Looks(self._database, watch, self.flow_slug, None)
-            while not follower.is_done:
-                for event in follower.follow(self._saw(await looks.take())):
+            while True:
+                progress = self._saw(await looks.take())
+                reopenings = await self._reopenings(progress, follower.reopened_count)
+                for event in follower.follow(progress, reopenings):
                     yield event
+                if follower.is_done:
+                    return
+
+    async def _reopenings(self, progress: RunProgress, known: int) -> list[Reopening]:
+        if progress.reopened_count <= known:
+            return []
+        return await self._database.call(get_run_reopenings(self.run_id, known))
 
     def _watch(self) -> Watch:
         if self._database.is_in_transaction():

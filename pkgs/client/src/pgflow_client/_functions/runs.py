@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 from uuid import UUID
 
+from pgflow_client._follow import Reopening
 from pgflow_client._functions.call import Call, Rows
 from pgflow_client.progress import RunProgress, RunStatus, StepStatus, parse_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = [
     "CHANNEL",
     "OutputRow",
     "StartedRow",
+    "Versions",
     "get_run_output",
     "get_run_progress",
+    "get_run_reopenings",
+    "get_run_versions",
     "get_step_output",
     "listen_to_runs",
     "schema_version",
@@ -43,6 +48,15 @@ from pgflow.start_flows(
 ) as started (run_id)
 """
 _GET_RUN_PROGRESS: Final = "select pgflow.get_run_progress(run_id => %(run_id)s::uuid)::text"
+_GET_RUN_REOPENINGS: Final = """
+select past.reopening, past.step_slugs, past.progress::text, past.reopened_at
+from pgflow.get_run_reopenings(run_id => %(run_id)s::uuid, after => %(after)s::int) as past
+"""
+_GET_RUN_VERSIONS: Final = """
+select pgflow.get_run_versions(
+  run_ids => %(run_ids)s::uuid[], is_first => %(is_first)s::boolean
+)::text
+"""
 _GET_RUN_OUTPUT: Final = """
 select run.states -> 'run' ->> 'status', (run.states -> 'run' -> 'output')::text
 from pgflow.get_run_with_states(run_id => %(run_id)s::uuid) as run (states)
@@ -78,6 +92,21 @@ class StartedRow(NamedTuple):
 
     run_id: UUID
     status: RunStatus
+
+
+class Versions(NamedTuple):
+    """Texts that change whenever their runs do.
+
+    Attributes:
+        by_run: The text of each run that exists.
+        oldest_xid: The oldest transaction that may not have ended.
+        horizon: What the oldest_xid of a later answer has to reach before every change is
+            notified; None in all answers but the first.
+    """
+
+    by_run: Mapping[UUID, str]
+    oldest_xid: int
+    horizon: int | None
 
 
 class OutputRow(NamedTuple):
@@ -137,6 +166,23 @@ def get_run_progress(run_id: UUID) -> Call[RunProgress | None]:
     return Call(sql=_GET_RUN_PROGRESS, arguments={"run_id": run_id}, read=_progress)
 
 
+def get_run_reopenings(run_id: UUID, after: int) -> Call[list[Reopening]]:
+    """Read what a run had come to each time it was reopened, the first times left out."""
+    arguments = {"run_id": run_id, "after": after}
+    return Call(sql=_GET_RUN_REOPENINGS, arguments=arguments, read=_reopenings)
+
+
+def get_run_versions(run_ids: Collection[UUID], *, is_first: bool) -> Call[Versions]:
+    """Read of each run a text that is another one whenever anything has happened to it.
+
+    Args:
+        run_ids: The runs.
+        is_first: Whether some of them have just been marked as watched.
+    """
+    arguments = {"run_ids": list(run_ids), "is_first": is_first}
+    return Call(sql=_GET_RUN_VERSIONS, arguments=arguments, read=_versions, is_write=is_first)
+
+
 def get_run_output(run_id: UUID) -> Call[tuple[RunStatus, str] | None]:
     """Read a run's status and output as JSON text; None where there is no such run."""
     return Call(sql=_GET_RUN_OUTPUT, arguments={"run_id": run_id}, read=_status_and_output)
@@ -171,7 +217,7 @@ def listen_to_runs() -> Call[None]:
 
 def schema_version() -> Call[int]:
     """Read which version of the schema is installed."""
-    return Call(sql=_SCHEMA_VERSION, arguments={}, read=_version)
+    return Call(sql=_SCHEMA_VERSION, arguments={}, read=_number)
 
 
 def _started_row(rows: Rows) -> StartedRow:
@@ -195,9 +241,30 @@ def _output_row(rows: Rows) -> OutputRow | None:
     return OutputRow._make(rows[0]) if rows else None
 
 
-def _version(rows: Rows) -> int:
-    version: int = rows[0][0]
-    return version
+def _reopenings(rows: Rows) -> list[Reopening]:
+    return [
+        Reopening(
+            reopening=row[0],
+            step_slugs=frozenset(row[1]),
+            progress=parse_progress(row[2]),
+            at=row[3],
+        )
+        for row in rows
+    ]
+
+
+def _versions(rows: Rows) -> Versions:
+    answer = json.loads(rows[0][0])
+    return Versions(
+        by_run={UUID(run_id): version for run_id, version in answer["versions"].items()},
+        oldest_xid=answer["oldest_xid"],
+        horizon=answer["horizon"],
+    )
+
+
+def _number(rows: Rows) -> int:
+    number: int = rows[0][0]
+    return number
 
 
 def _nothing(rows: Rows) -> None:

@@ -162,7 +162,7 @@ class OwnConnections(Database):
     def _open(self) -> Connection[Any]:
         conn = psycopg.Connection.connect(self._url, **self._settings)
         threshold = self._prepare_threshold
-        if threshold == AUTO:
+        if isinstance(threshold, str):
             threshold = None if _is_pooled(conn) else _USUAL_THRESHOLD
         conn.prepare_threshold = threshold
         return conn
@@ -269,7 +269,11 @@ def _default_parameters(url: str) -> dict[str, Any]:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
-    defaults: dict[str, Any] = {"fallback_application_name": "pgflow-client"}
+    defaults: dict[str, Any] = {
+        "fallback_application_name": "pgflow-client",
+        # Of a database in SQL_ASCII the driver would read bytes, in Latin-1 it could not write all.
+        "client_encoding": "UTF8",
+    }
     if "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
         defaults["connect_timeout"] = _CONNECT_TIMEOUT
     return defaults

@@ -7,10 +7,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID, uuid4
 
-from pgflow_client._functions.runs import CHANNEL, unwatch_runs, watch_runs
+from pgflow_client._functions.runs import (
+    CHANNEL,
+    get_run_versions,
+    unwatch_runs,
+    watch_runs,
+)
+from pgflow_client._marks import LIFETIME, Marks
 from pgflow_client._pace import Backoff, Pace
 from pgflow_client._runtime.threads import Bell, Flag, Worker, join, sleep, spawn
 from pgflow_client._sync.database import execute
@@ -22,18 +28,20 @@ if TYPE_CHECKING:
 
     from psycopg import Connection, Notify
 
+    from pgflow_client._functions.call import Call
     from pgflow_client._sync.database import Database
 
 __all__ = ["Watch", "Watcher"]
 
+T = TypeVar("T")
+
 logger = logging.getLogger("pgflow.client")
 
-# Seconds. A client that dies leaves marks behind, which make for a few notifications too many.
-_LIFETIME: Final = 60
-_RENEWAL: Final = 20.0
-# How long the connection is kept when nobody waits any more, for the next one who does.
+# Seconds. How long the connection is kept when nobody waits any more, for the next one who does.
 _LINGER: Final = 60.0
 _LONGEST_PAUSE: Final = 15.0
+# A watch that is served is told when to look. This is for what nobody has thought of.
+_LONGEST_REST: Final = 600.0
 
 
 class Watch:
@@ -41,24 +49,19 @@ class Watch:
 
     Attributes:
         run_id: The run.
+        is_served: Whether the watcher says when the run may have changed. If not, the watch has
+            to look by itself.
     """
 
     def __init__(self, run_id: UUID, watcher: Watcher | None) -> None:
         self.run_id = run_id
+        self.is_served = False
         self._watcher = watcher
         self._flag = Flag()
         self._pace = Pace()
-        self._is_new = False
 
-    def prompt(self, *, is_new: bool = False) -> None:
-        """End the wait for the next look.
-
-        Args:
-            is_new: Whether changes are notified only from now on, so that it takes a few looks
-                to be sure that none is missed.
-        """
-        if is_new:
-            self._is_new = True
+    def prompt(self) -> None:
+        """End the wait for the next look."""
         self._flag.set()
 
     def until_next_look(self, longest: float) -> None:
@@ -67,14 +70,10 @@ class Watch:
         Args:
             longest: At most so many seconds.
         """
-        was_prompted = self._flag.take(min(self._pace.next_delay(), longest))
-        if self._is_new:
-            self._is_new = False
-            self._pace.restart()
-        elif was_prompted:
-            gap = self._pace.take_gap()
-            if gap > 0:
-                sleep(min(gap, longest))
+        delay = _LONGEST_REST if self.is_served else self._pace.next_delay()
+        was_prompted = self._flag.take(min(delay, longest))
+        if was_prompted and (gap := self._pace.take_gap()) > 0:
+            sleep(min(gap, longest))
 
     def __enter__(self) -> Watch:
         if self._watcher is not None:
@@ -107,7 +106,6 @@ class Watcher:
         self._changed: set[UUID] = set()
         self._bell: Bell | None = None
         self._worker: Worker | None = None
-        self._is_deaf = False
         self._is_closed = False
 
     def add(self, watch: Watch) -> None:
@@ -115,12 +113,13 @@ class Watcher:
         with self._lock:
             if self._is_closed:
                 raise ClientClosed
-            if self._is_deaf:
-                return
             if watch.run_id not in self._watches:
                 self._watches[watch.run_id] = set()
                 self._changed.add(watch.run_id)
-            self._watches[watch.run_id].add(watch)
+            others = self._watches[watch.run_id]
+            # What it looks at from here on is no older than what the others were told.
+            watch.is_served = any(other.is_served for other in others)
+            others.add(watch)
             if self._bell is None:
                 self._bell = Bell()
                 self._worker = spawn(self._serve, "pgflow-client-watcher")
@@ -169,7 +168,7 @@ class Watcher:
     def _is_over(self) -> bool:
         # In one step with forgetting the worker: a watch that is added next starts another.
         with self._lock:
-            is_over = self._is_closed or self._is_deaf or not self._watches
+            is_over = self._is_closed or not self._watches
             if is_over:
                 self._forget_worker()
             return is_over
@@ -190,50 +189,66 @@ class Watcher:
         conn = self._database.open_listener()
         if conn is None:
             logger.info("runs are polled, not listened to: there is a pooler before the database")
-            self._is_deaf = True
-            return
-        try:
+        else:
             conn.add_notify_handler(self._on_notify)
+        try:
             with self._lock:
                 self._changed.update(self._watches)
-            self._tend(conn)
+            self._tend(conn, Marks(is_heard=conn is not None))
         finally:
-            conn.close()
+            self._serve_no_more()
+            if conn is not None:
+                conn.close()
 
-    def _tend(self, conn: Connection[Any]) -> None:
-        """Mark and unmark runs and pass notifications on, until nobody is left to do it for."""
-        marked: set[UUID] = set()
-        marked_at = time.monotonic()
+    def _tend(self, conn: Connection[Any] | None, marks: Marks) -> None:
+        """Mark and unmark runs and pass on what is new, until nobody is left to do it for."""
         while True:
-            fresh, gone = self._take_changes(marked)
-            if gone:
-                execute(conn, unwatch_runs(self._id, gone))
-                marked -= gone
-            if fresh:
-                execute(conn, watch_runs(self._id, fresh, _LIFETIME))
-                marked |= fresh
-                self._prompt(fresh, is_new=True)
-            if time.monotonic() - marked_at > _RENEWAL:
-                marked_at = time.monotonic()
-                if marked:
-                    execute(conn, watch_runs(self._id, marked, _LIFETIME))
-            self._drain(conn)
+            self._mark(conn, marks)
+            is_renewal = marks.take_renewal()
+            if is_renewal:
+                self._call(conn, watch_runs(self._id, marks.run_ids, LIFETIME))
+            if asked := marks.due(is_renewal=is_renewal):
+                question = get_run_versions(asked, is_first=marks.is_first)
+                answer = self._call(conn, question)
+                self._prompt(marks.learn(asked, answer), is_served=True)
+            if conn is not None:
+                self._drain(conn)
             bell = self._bell
             if self._is_closed or bell is None:
-                if marked:
-                    execute(conn, unwatch_runs(self._id, marked))
+                if conn is not None and marks.run_ids:
+                    execute(conn, unwatch_runs(self._id, marks.run_ids))
                 return
-            was_rung = bell.wait(conn.fileno(), _RENEWAL if marked else _LINGER)
+            left = marks.seconds_left() if marks.run_ids else _LINGER
+            was_rung = bell.wait(None if conn is None else conn.fileno(), left)
             if not was_rung and not self._watches:
                 return
 
-    def _take_changes(self, marked: set[UUID]) -> tuple[set[UUID], set[UUID]]:
-        """Return the runs that have to be marked and those whose mark has to go."""
+    def _mark(self, conn: Connection[Any] | None, marks: Marks) -> None:
+        fresh, kept, gone = self._take_changes(marks.run_ids)
+        self._prompt(kept, is_served=True)
+        if gone:
+            if conn is not None:
+                execute(conn, unwatch_runs(self._id, gone))
+            marks.discard(gone)
+        if fresh:
+            # Where nothing is heard, nobody has to be told to notify.
+            if conn is not None:
+                execute(conn, watch_runs(self._id, fresh, LIFETIME))
+            marks.add(fresh)
+
+    def _call(self, conn: Connection[Any] | None, call: Call[T]) -> T:
+        return self._database.call(call) if conn is None else execute(conn, call)
+
+    def _take_changes(self, marked: set[UUID]) -> tuple[set[UUID], set[UUID], set[UUID]]:
+        """Return the runs to mark, those that are marked, and those whose mark has to go."""
         with self._lock:
             changed, self._changed = self._changed, set()
-            fresh = {run_id for run_id in changed if run_id in self._watches} - marked
-            gone = {run_id for run_id in changed if run_id not in self._watches} & marked
-        return fresh, gone
+            wanted = {run_id for run_id in changed if run_id in self._watches}
+        return wanted - marked, wanted & marked, (changed - wanted) & marked
+
+    def _serve_no_more(self) -> None:
+        with self._lock:
+            self._prompt(list(self._watches), is_served=False)
 
     def _drain(self, conn: Connection[Any]) -> None:
         conn.pgconn.consume_input()
@@ -245,8 +260,10 @@ class Watcher:
         if notify.channel == CHANNEL:
             self._prompt([UUID(notify.payload)])
 
-    def _prompt(self, run_ids: Iterable[UUID], *, is_new: bool = False) -> None:
+    def _prompt(self, run_ids: Iterable[UUID], *, is_served: bool | None = None) -> None:
         with self._lock:
             for run_id in run_ids:
                 for watch in self._watches.get(run_id, ()):
-                    watch.prompt(is_new=is_new)
+                    if is_served is not None:
+                        watch.is_served = is_served
+                    watch.prompt()

@@ -17,6 +17,7 @@ create table pgflow.runs (
   remaining_steps int not null,
   priority smallint not null default 0,
   first_attempt int not null default 0,
+  reopened_count int not null default 0,
   tags jsonb not null default '{}',
   delayed_until timestamptz,
   trace_context jsonb,
@@ -58,6 +59,8 @@ comment on column pgflow.runs.priority is
 comment on column pgflow.runs.first_attempt is
 'attempts_count that new tasks begin with: above all that were given out before steps were '
 'repeated.';
+comment on column pgflow.runs.reopened_count is
+'How often steps of the run were put back to where they had not run, by retry_run or restart_run.';
 comment on column pgflow.runs.tags is
 'What the starter wrote on the run to find it by: an object of names and JSON values.';
 comment on column pgflow.runs.delayed_until is
@@ -92,6 +95,26 @@ comment on column pgflow.run_keys.idempotency_key is 'The caller''s key, unique 
 comment on column pgflow.run_keys.run_id is 'The run that it stands for.';
 comment on column pgflow.run_keys.expires_at is
 'When the key may start another run; infinity is as long as the run is kept.';
+
+create table pgflow.run_reopenings (
+  run_id uuid not null,
+  reopening int not null,
+  step_slugs text [] not null,
+  progress jsonb not null,
+  reopened_at timestamptz not null default now(),
+  primary key (run_id, reopening)
+);
+
+comment on table pgflow.run_reopenings is
+'One row for each time that a run was retried or restarted: what the states of its steps told '
+'until then, so that whoever watches the run later still gets to know it.';
+comment on column pgflow.run_reopenings.run_id is 'The run.';
+comment on column pgflow.run_reopenings.reopening is 'Which time it was, counted from 1.';
+comment on column pgflow.run_reopenings.step_slugs is
+'The steps that were put back to where they had not run.';
+comment on column pgflow.run_reopenings.progress is
+'What get_run_progress said right before.';
+comment on column pgflow.run_reopenings.reopened_at is 'When.';
 
 create table pgflow.step_states (
   run_id uuid not null,

@@ -2,10 +2,10 @@
 --
 -- Parameters:
 --   run_ids: the runs, which the caller holds for update; NULL is none.
--- Returns: nothing.
+-- Returns: nothing. Whoever watches one of them is notified.
 -- Locks: none of its own.
 -- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
---   run_watchers.
+--   run_watchers, run_reopenings.
 -- Idempotent: yes.
 create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
@@ -14,10 +14,12 @@ set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 begin
+  perform pgflow._wake_watchers(_delete_runs.run_ids);
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
   delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
   delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);
   delete from pgflow.streams as stream where stream.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.run_reopenings as past where past.run_id = any (_delete_runs.run_ids);
   delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
   delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);
   delete from pgflow.step_states as state where state.run_id = any (_delete_runs.run_ids);

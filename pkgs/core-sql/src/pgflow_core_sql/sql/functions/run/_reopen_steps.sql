@@ -7,7 +7,7 @@
 --     keep their outputs.
 -- Returns: nothing.
 -- Locks: the caller holds the run. Then its step_states and step_tasks.
--- Writes: runs, step_states, step_tasks.
+-- Writes: runs, run_reopenings, step_states, step_tasks.
 -- Idempotent: no.
 create or replace function pgflow._reopen_steps(run_id uuid, step_slugs text [], repeated text [])
 returns void
@@ -23,6 +23,7 @@ begin
   where task.run_id = _reopen_steps.run_id
   order by task.step_slug, task.task_index
   for update;
+  perform pgflow._note_reopening(_reopen_steps.run_id, _reopen_steps.step_slugs);
   update pgflow.runs as run
   set status = 'started', completed_at = null, failed_at = null, cancelled_at = null,
     output = null, error_message = null, failed_step_slug = null,

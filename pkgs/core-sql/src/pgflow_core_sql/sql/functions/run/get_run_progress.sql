@@ -3,8 +3,8 @@
 -- Parameters:
 --   run_id: the run.
 -- Returns: NULL where there is no such run, or {"run_id", "flow_slug", "status", "remaining_steps",
---   "error_message", "failed_step_slug", "started_at", "completed_at", "failed_at",
---   "cancelled_at", "steps": [{"step_slug", "step_type", "status", "initial_tasks",
+--   "error_message", "failed_step_slug", "reopened_count", "started_at", "completed_at",
+--   "failed_at", "cancelled_at", "steps": [{"step_slug", "step_type", "status", "initial_tasks",
 --   "remaining_tasks", "failed_attempts", "error_message", "skip_reason", "started_at",
 --   "completed_at", "failed_at", "skipped_at", "cancelled_at"}]}, steps in step order.
 -- Locks: none.
@@ -28,7 +28,8 @@ begin
     select jsonb_build_object(
       'run_id', run.run_id, 'flow_slug', run.flow_slug, 'status', run.status,
       'remaining_steps', run.remaining_steps, 'error_message', run.error_message,
-      'failed_step_slug', run.failed_step_slug, 'started_at', run.started_at,
+      'failed_step_slug', run.failed_step_slug, 'reopened_count', run.reopened_count,
+      'started_at', run.started_at,
       'completed_at', run.completed_at, 'failed_at', run.failed_at,
       'cancelled_at', run.cancelled_at,
       'steps', coalesce(states.steps, '[]')

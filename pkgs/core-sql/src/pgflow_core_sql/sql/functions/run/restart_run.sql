@@ -10,7 +10,7 @@
 -- Returns: the row of the run as it is now.
 -- Errors: PF002 no such run. PF003 no such step.
 -- Locks: the run for update; then its step_states and step_tasks.
--- Writes: runs, step_states, step_tasks.
+-- Writes: runs, run_reopenings, step_states, step_tasks.
 -- Idempotent: no, each call repeats the step.
 create or replace function pgflow.restart_run(run_id uuid, from_step text)
 returns setof pgflow.runs

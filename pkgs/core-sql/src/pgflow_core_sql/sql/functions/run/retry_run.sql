@@ -9,7 +9,7 @@
 -- Returns: the row of the run as it is now; a run that is under way stays as it is.
 -- Errors: PF002 no such run. PF010 the run is completed.
 -- Locks: the run for update; then its step_states and step_tasks.
--- Writes: runs, step_states, step_tasks.
+-- Writes: runs, run_reopenings, step_states, step_tasks.
 -- Idempotent: yes, while the run is under way.
 create or replace function pgflow.retry_run(run_id uuid)
 returns setof pgflow.runs
