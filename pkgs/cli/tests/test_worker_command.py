@@ -90,12 +90,17 @@ def test_a_worker_installs_the_schema_only_where_it_is_told_to(
 def test_a_worker_that_only_polls_does_its_work_and_logs_json(
     pgflow: Command, worker: StartWorker, conn: Any
 ):
-    process = worker(
-        "handlers:rest", "--no-listen", "--no-prepared-statements", "--log-format", "json"
-    )
-    pgflow("start", "rest", "0")
-    until(lambda: statuses(conn) == ["completed"], PATIENCE)
+    words = ("--no-listen", "--no-prepared-statements", "--log-format=json")
+    process = worker("handlers", *words)
+    conn.execute("select pgflow.start_flow('rest', '0'), pgflow.start_flow('wrong', '0')")
+    until(lambda: sorted(statuses(conn)) == ["completed", "failed"], PATIENCE)
+    until(lambda: process.has_logged("is not tried again"), PATIENCE)
     process.signal(signal.SIGTERM)
     assert process.code() == 0
     records = [json.loads(line) for line in process.log.read_text().splitlines()]
     assert all(record.keys() >= {"time", "level", "logger", "message"} for record in records)
+    about = [record for record in records if record.get("step_slug") == "wrong"]
+    assert all(record["flow_slug"] == "wrong" for record in about)
+    assert sorted(record["attempt"] for record in about) == [1, 1, 2, 2]
+    assert [record["retry_in"] for record in about if "retry_in" in record] == [0]
+    assert len([record for record in about if record.get("duration", -1) >= 0]) == 2

@@ -6,6 +6,7 @@ import signal
 import time
 from datetime import timedelta
 
+from opentelemetry import trace
 from pgflow_dsl import Context, ContextUnavailable, FinalError, Flow
 
 crunching = Flow("crunching", input=list[int])
@@ -110,3 +111,11 @@ def say(ctx: Context) -> str:
     except ContextUnavailable as error:
         return error.what
     return ""
+
+
+traced = Flow("traced_process")
+
+
+@traced.step(executor="process")
+def tell_trace() -> str:
+    return f"{trace.get_current_span().get_span_context().trace_id:032x}"

@@ -8,7 +8,6 @@ PgflowError
  │    ├── FlowMissing       the module has no such flow, or none
  │    ├── FlowAmbiguous     one flow is needed, and the module has several
  │    └── SlugsClash        two flows have one slug
- ├── ExtraMissing       a library that is installed only on request is not there
  ├── InputUnreadable    the input of a run cannot be read, or is not JSON
  └── FileDiffers        a file is there already, and says something else
 """
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "ExtraMissing",
     "FileDiffers",
     "FlowAmbiguous",
     "FlowLoadError",
@@ -149,23 +147,6 @@ class SlugsClash(FlowLoadError):
 
     def __str__(self) -> str:
         return f"{self.target}: another flow has the slug {self.slug!r} already; change one of them"
-
-
-class ExtraMissing(PgflowError):
-    """A library that is installed only on request is not there.
-
-    Attributes:
-        what: What needs it.
-        extra: What to install, such as "pgflow-cli[reload]".
-    """
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(what, extra)
-        self.what = what
-        self.extra = extra
-
-    def __str__(self) -> str:
-        return f"{self.what} needs a library that is not installed: pip install '{self.extra}'"
 
 
 class InputUnreadable(PgflowError):

@@ -14,7 +14,12 @@ __all__ = ["LEVELS", "log_to_stderr"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 # What the worker's loggers say about whom they speak of.
-_SUBJECTS: Final = ("run_id", "step_slug", "task_index")
+_SUBJECTS: Final = (
+    *("flow_slug", "step_slug", "run_id", "task_index", "attempt"),
+    *("duration", "retry_in"),
+)
+# Its messages name them in the midst of the sentence.
+_SELF_EXPLAINING: Final = "pgflow.worker"
 _COLORS: Final = {"DEBUG": "bright_black", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
@@ -49,7 +54,7 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Write the line, and what the record is about behind it."""
         line = super().formatMessage(record)
-        subjects = _subjects(record)
+        subjects = {} if record.name == _SELF_EXPLAINING else _subjects(record)
         if subjects:
             line += f" ({', '.join(f'{name}={value}' for name, value in subjects.items())})"
         color = _COLORS.get(record.levelname)
@@ -67,6 +72,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **_subjects(record),
+            **_span(),
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
@@ -75,3 +81,12 @@ class JsonFormatter(logging.Formatter):
 
 def _subjects(record: logging.LogRecord) -> dict[str, object]:
     return {name: getattr(record, name) for name in _SUBJECTS if hasattr(record, name)}
+
+
+def _span() -> dict[str, object]:
+    """Name the span that the record was written in, where OpenTelemetry is in use."""
+    api = sys.modules.get("opentelemetry.trace")
+    span = None if api is None else api.get_current_span().get_span_context()
+    if span is None or not span.is_valid:
+        return {}
+    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}

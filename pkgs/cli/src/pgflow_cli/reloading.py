@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pgflow_worker import ExtraMissing
+
 from pgflow_cli.children import DRAIN, STOP, Child
-from pgflow_cli.errors import ExtraMissing
 from pgflow_cli.supervising import exit_code_of
 
 if TYPE_CHECKING:

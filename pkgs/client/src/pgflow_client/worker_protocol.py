@@ -19,6 +19,13 @@ from pgflow_client._functions.tasks import (
     requeue_stalled_tasks,
     wait_for_tasks,
 )
+from pgflow_client._functions.telemetry import (
+    DepthRow,
+    RetryRow,
+    find_retries,
+    get_queue_depth,
+    get_trace_contexts,
+)
 from pgflow_client._link import (
     AsyncConn,
     Conn,
@@ -33,9 +40,11 @@ __all__ = [
     "AsyncConn",
     "Conn",
     "DatabaseError",
+    "DepthRow",
     "Failure",
     "Link",
     "Reports",
+    "RetryRow",
     "TaskRow",
     "append_to_streams",
     "bounded_transaction",
@@ -43,8 +52,11 @@ __all__ = [
     "connect_briefly",
     "ensure_flow_compiled",
     "find_lost_attempts",
+    "find_retries",
     "get_flow_input",
+    "get_queue_depth",
     "get_shared_input",
+    "get_trace_contexts",
     "heartbeat",
     "is_transient",
     "mark_worker_stopped",

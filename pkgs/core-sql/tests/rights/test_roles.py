@@ -112,6 +112,9 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         worker.report_and_claim([(task, 1) for task in claimed])
         worker.call("requeue_stalled_tasks")
         worker.call("track_worker_function", "crawl", ["site"])
+        assert worker.rows("select * from pgflow.get_queue_depth('{site}')")
+        worker.rows("select * from pgflow.get_trace_contexts('{}')")
+        worker.rows("select * from pgflow.find_retries('{}', '{}', '{}', '{}')")
         worker.call("mark_worker_stopped", worker.worker_id)
 
 

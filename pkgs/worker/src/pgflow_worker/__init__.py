@@ -1,6 +1,7 @@
 """Run the handlers of pgflow flows."""
 
 from pgflow_worker.errors import (
+    ExtraMissing,
     FlowShapeMismatch,
     FlowsInvalid,
     WorkerOptionsInvalid,
@@ -11,6 +12,7 @@ from pgflow_worker.state import WorkerState
 from pgflow_worker.worker import Lifespan, Worker
 
 __all__ = [
+    "ExtraMissing",
     "FlowShapeMismatch",
     "FlowsInvalid",
     "Lifespan",

@@ -17,6 +17,7 @@ from pgflow_client.worker_protocol import (
     report_and_claim,
 )
 
+from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Slots
 
@@ -44,6 +45,7 @@ class Exchange:
         slots: Room for tasks.
         dispatch: Takes over a claimed task.
         register: Registers the worker, where the database does not know it any more.
+        observer: Is told of claims and reports.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Exchange:
         slots: Slots,
         dispatch: Callable[[TaskRow], None],
         register: Callable[[AsyncConn], Awaitable[None]],
+        observer: Observer,
     ) -> None:
         self._worker_id: Final = worker_id
         self._flow_slugs: Final = flow_slugs
@@ -62,6 +65,7 @@ class Exchange:
         self._slots: Final = slots
         self._dispatch: Final = dispatch
         self._register: Final = register
+        self._observer: Final = observer
         self._held: Final[dict[tuple[str, str, int, int], TaskRow]] = {}
         self._claims_under_way = 0
         self._settled: Final = asyncio.Event()
@@ -180,6 +184,7 @@ class Exchange:
         try:
             rows = await self._call(link, call)
             self.drop(reports.rows())
+            self._observer.reported(reports, [row for row in rows if row.refused is not None])
             claimed = self._take_over(rows)
         except (DatabaseError, ValueError) as error:
             sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
@@ -246,6 +251,7 @@ class Exchange:
         for row in rows:
             self._held[_key(row)] = row
             self._dispatch(row)
+        self._observer.claimed(rows, len(self._held))
         return len(rows)
 
     def _lost_an_answer(self) -> None:

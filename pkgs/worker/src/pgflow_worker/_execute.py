@@ -1,7 +1,7 @@
 """Running the handler of one task, and judging what came of it."""
 
 import asyncio
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
@@ -12,13 +12,13 @@ from pgflow_dsl import AnyStep, AttemptCancelled, Surroundings
 from pgflow_worker._attempt import Attempt
 from pgflow_worker._executors import Executors
 from pgflow_worker._faults import Fault, HandlerTimeout, describe
+from pgflow_worker._joining import current_headers
+from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._perform import Work, make_context
 from pgflow_worker._room import NoRoom
 from pgflow_worker._surroundings import Nearby, Reach
 from pgflow_worker.registry import Handler
-
-logger: Final = logging.getLogger("pgflow.worker")
 
 _CANCELLATIONS: Final = (asyncio.CancelledError, AttemptCancelled)
 
@@ -31,6 +31,7 @@ class TaskRunner:
         executors: Run sync handlers.
         reach: What handlers reach beside their tasks.
         hand_back: Returns a task that was never begun.
+        observer: Is told how attempts end.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class TaskRunner:
         executors: Executors,
         reach: Reach,
         hand_back: Callable[[TaskRow], Awaitable[None]],
+        observer: Observer,
     ) -> None:
         self._outbox: Final = outbox
         self._executors: Final = executors
         self._reach: Final = reach
         self._hand_back: Final = hand_back
+        self._observer: Final = observer
 
     async def run(self, attempt: Attempt) -> None:
         """Run the handler for a task and put the result into the outbox.
@@ -52,8 +55,12 @@ class TaskRunner:
             asyncio.CancelledError: The worker hands the task back; there is no result.
         """
         row = attempt.row
+        began = time.perf_counter()
         try:
-            output = await self._run_to_end(attempt)
+            if self._observer.tracing is None:
+                output = await self._run_to_end(attempt)
+            else:
+                output = await self._observer.tracing.trace(attempt, self._run_to_end)
         # SystemExit and KeyboardInterrupt too: a handler may not end the worker.
         except BaseException as error:
             if isinstance(error, _CANCELLATIONS) and _is_cancelled():
@@ -61,11 +68,12 @@ class TaskRunner:
             if isinstance(error, NoRoom):
                 await self._hand_back(row)
             else:
-                self._fail(row, describe(error), error)
+                self._fail(row, describe(error), began, error)
         else:
             if isinstance(output, Fault):
-                self._fail(row, output)
+                self._fail(row, output, began)
             else:
+                self._observer.completed(row, time.perf_counter() - began)
                 self._outbox.add_output(row, output)
 
     async def _run_to_end(self, attempt: Attempt) -> str | Fault:
@@ -113,19 +121,19 @@ class TaskRunner:
             timeout=attempt.handler.timeout,
             cancellation=attempt.cancellation,
             surroundings=surroundings,
+            trace=self._trace_of(step),
         )
 
-    def _fail(self, row: TaskRow, fault: Fault, error: BaseException | None = None) -> None:
-        logger.info(
-            "attempt %d of step %s of flow %s failed in run %s, task %d: %s",
-            row.attempt,
-            row.step_slug,
-            row.flow_slug,
-            row.run_id,
-            row.task_index,
-            fault.message,
-            exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
-        )
+    def _trace_of(self, step: AnyStep) -> dict[str, str] | None:
+        # A thread has the span by its context variables.
+        if self._observer.tracing is None or step.executor in (None, "thread"):
+            return None
+        return current_headers()
+
+    def _fail(
+        self, row: TaskRow, fault: Fault, began: float, error: BaseException | None = None
+    ) -> None:
+        self._observer.failed(row, fault, time.perf_counter() - began, error)
         self._outbox.add_failure(
             Failure(
                 row=row,

@@ -1,6 +1,7 @@
 """Running a sync handler where it is to run: in a thread, a process, or on another machine."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,7 +10,9 @@ from uuid import UUID
 from pgflow_client.worker_protocol import TaskRow
 from pgflow_dsl import AnyStep, AttemptCancelled, Cancellation, Context, Surroundings
 
+from pgflow_worker._about import about
 from pgflow_worker._faults import HandlerTimeout
+from pgflow_worker._joining import joined_trace
 
 task_logger: Final = logging.getLogger("pgflow.task")
 
@@ -25,6 +28,8 @@ class Work:
         timeout: Longest time of the attempt, in seconds.
         cancellation: Tells the handler that its attempt counts no longer, in this process.
         surroundings: What its context reaches.
+        trace: Headers of the span that it belongs to, where it goes to another process and somebody
+            takes spans.
     """
 
     step: AnyStep
@@ -33,6 +38,7 @@ class Work:
     timeout: float
     cancellation: Cancellation
     surroundings: Surroundings
+    trace: Mapping[str, str] | None = None
 
 
 def perform(work: Work) -> str:
@@ -46,7 +52,8 @@ def perform(work: Work) -> str:
     context = make_context(work) if step.takes_context else None
     args, kwargs = step.bind(row.input or "null", row.flow_input, work.shared, context)
     try:
-        value = step.fn(*args, **kwargs)
+        with joined_trace(work.trace):
+            value = step.fn(*args, **kwargs)
     except StopIteration as error:
         # A future cannot carry it; async handlers have it turned into the same.
         raise RuntimeError("the handler raised StopIteration") from error
@@ -70,7 +77,7 @@ def make_context(work: Work) -> Context:
         deadline=deadline,
         logger=logging.LoggerAdapter(
             task_logger,
-            {"run_id": row.run_id, "step_slug": row.step_slug, "task_index": row.task_index},
+            about(row),
         ),
         cancelled=work.cancellation,
         surroundings=work.surroundings,

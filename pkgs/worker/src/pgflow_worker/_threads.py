@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -120,11 +121,13 @@ class HandlerThreads:
         self, function: Callable[[], T], thread: _Thread, future: asyncio.Future[_Outcome[T]]
     ) -> _Call:
         loop = asyncio.get_running_loop()
+        # Such as the current span; asyncio.to_thread does so too.
+        context = copy_context()
 
         def call() -> None:
             outcome = _Outcome[T]()
             try:
-                outcome.value = function()
+                outcome.value = context.run(function)
             # SystemExit and KeyboardInterrupt are the caller's to judge, too.
             except BaseException as error:
                 outcome.error = error

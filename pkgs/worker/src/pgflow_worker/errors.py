@@ -1,6 +1,7 @@
 """Errors of a worker.
 
 PgflowError
+ ├── ExtraMissing          a library that is installed only on request is not there
  ├── FlowShapeMismatch     the database has the flow with another structure
  ├── FlowsInvalid          the worker was given no flow, or two with one slug
  ├── WorkerOptionsInvalid  an option is out of its range; also a ValueError
@@ -11,7 +12,30 @@ from collections.abc import Sequence
 
 from pgflow_dsl.errors import PgflowError
 
-__all__ = ["FlowShapeMismatch", "FlowsInvalid", "WorkerOptionsInvalid", "WorkerStateInvalid"]
+__all__ = [
+    "ExtraMissing",
+    "FlowShapeMismatch",
+    "FlowsInvalid",
+    "WorkerOptionsInvalid",
+    "WorkerStateInvalid",
+]
+
+
+class ExtraMissing(PgflowError):
+    """A library that is installed only on request is not there.
+
+    Attributes:
+        what: What needs it.
+        extra: What to install, such as "pgflow-worker[prometheus]".
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} needs a library that is not installed: pip install '{self.extra}'"
 
 
 class FlowShapeMismatch(PgflowError):

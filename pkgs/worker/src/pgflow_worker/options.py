@@ -31,6 +31,9 @@ class WorkerOptions:
             too. True suits one that keeps track of them, as PgBouncer does since 1.21.
         allow_data_loss: Whether a flow whose structure has changed is deleted with its runs and
             defined anew. For development.
+        prometheus: Whether counts go to the default registry of prometheus_client, which has to be
+            installed (`pgflow-worker[prometheus]`). OpenTelemetry needs no option: where the
+            process has set up its SDK, spans and metrics go there.
     """
 
     concurrency: int = 100
@@ -44,6 +47,7 @@ class WorkerOptions:
     listen: bool | None = None
     prepared_statements: bool | None = None
     allow_data_loss: bool = False
+    prometheus: bool = False
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "threads", "processes", "lanes"):

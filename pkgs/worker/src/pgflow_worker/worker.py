@@ -29,6 +29,7 @@ from pgflow_worker._executors import Executors
 from pgflow_worker._heartbeat import Heartbeat
 from pgflow_worker._hunter import Hunter
 from pgflow_worker._inputs import Inputs
+from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Slots
 from pgflow_worker._streams import Streams
@@ -68,6 +69,7 @@ class Worker:
     Raises:
         FlowsInvalid: There is no flow, or two have one slug.
         DatabaseUnreachable: The URL is not one. Nothing is connected to before `run`.
+        ExtraMissing: An option needs a library that is not installed.
     """
 
     def __init__(
@@ -97,7 +99,10 @@ class Worker:
         )
         self._slots: Final = Slots(self._options.concurrency)
         outbox = Outbox()
-        runner = TaskRunner(outbox, self._executors, self._reach, self._hand_back)
+        self._observer: Final = Observer(
+            self.worker_id, self._registry.flow_slugs, self._options, self._link
+        )
+        runner = TaskRunner(outbox, self._executors, self._reach, self._hand_back, self._observer)
         self._crew: Final = Crew(self._registry, outbox, runner)
         self._exchange: Final = Exchange(
             worker_id=self.worker_id,
@@ -106,6 +111,7 @@ class Worker:
             slots=self._slots,
             dispatch=self._crew.begin,
             register=self._register,
+            observer=self._observer,
         )
 
     @property
@@ -156,6 +162,7 @@ class Worker:
             heartbeat.start()
             stack.push_async_callback(heartbeat.stop)
             stack.push_async_callback(self._reach.inputs.close)
+            stack.push_async_callback(self._observer.close)
             await self._live(stack)
             with translate_errors():
                 await self._serve(stack)
@@ -186,6 +193,7 @@ class Worker:
             self._start_part(stack, "hunter", self._hunt),
             self._start_part(stack, "watch", self._watch),
             self._start_part(stack, "streams", self._reach.streams.run),
+            self._start_part(stack, "observer", self._observer.run),
         ]
         parts += [
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
@@ -278,6 +286,7 @@ class Worker:
         await self._exchange.release_unknown(self._control)
         # The results of those that finished.
         await self._exchange.wait_until_empty()
+        await self._observer.tell_last(self._control)
 
     async def _hand_back(self, row: TaskRow) -> None:
         """Return a task that was never begun."""

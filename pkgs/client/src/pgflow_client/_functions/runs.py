@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pgflow_client._follow import Reopening
 from pgflow_client._functions.call import Call, Rows
+from pgflow_client._tracing import current_trace_context
 from pgflow_client.progress import RunProgress, RunStatus, StepStatus, parse_progress
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ _START_FLOW: Final = """
 select run.run_id, run.status
 from pgflow.start_flow(
   flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
-  priority => %(priority)s::smallint
+  priority => %(priority)s::smallint, trace_context => %(trace_context)s::jsonb
 ) as run
 """
 _START_FLOWS: Final = """
 select started.run_id
 from pgflow.start_flows(
   flow_slug => %(flow_slug)s::text, inputs => %(inputs)s::jsonb[],
-  run_ids => %(run_ids)s::uuid[], priority => %(priority)s::smallint
+  run_ids => %(run_ids)s::uuid[], priority => %(priority)s::smallint,
+  trace_context => %(trace_context)s::jsonb
 ) as started (run_id)
 """
 _GET_RUN_PROGRESS: Final = "select pgflow.get_run_progress(run_id => %(run_id)s::uuid)::text"
@@ -137,6 +139,7 @@ def start_flow(flow_slug: str, input: str, run_id: UUID | None, priority: int) -
         "input": input,
         "run_id": run_id,
         "priority": priority,
+        "trace_context": current_trace_context(),
     }
     return Call(sql=_START_FLOW, arguments=arguments, read=_started_row, is_write=True)
 
@@ -157,6 +160,7 @@ def start_flows(
         "inputs": list(inputs),
         "run_ids": None if run_ids is None else list(run_ids),
         "priority": priority,
+        "trace_context": current_trace_context(),
     }
     return Call(sql=_START_FLOWS, arguments=arguments, read=_first_column, is_write=True)
 

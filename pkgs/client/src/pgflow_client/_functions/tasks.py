@@ -69,6 +69,11 @@ class TaskRow(NamedTuple):
     attempt: int
     refused: str | None
 
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What tells the attempt from all others: run, step, task and attempt."""
+        return self.run_id, self.step_slug, self.task_index, self.attempt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -113,9 +118,10 @@ class Reports:
         return [*self.completed, *(failure.row for failure in self.failures)]
 
 
-def _columns(
+def key_columns(
     rows: Sequence[TaskRow],
 ) -> tuple[list[str], list[str], list[int], list[int]]:
+    """Return the keys of attempts as parallel arrays: run, step, task and attempt."""
     return (
         [row.run_id for row in rows],
         [row.step_slug for row in rows],
@@ -134,9 +140,9 @@ async def report_and_claim(
             worker_id,
             flow_slugs,
             quantity,
-            *_columns(reports.completed),
+            *key_columns(reports.completed),
             list(reports.outputs),
-            *_columns([failure.row for failure in reports.failures]),
+            *key_columns([failure.row for failure in reports.failures]),
             [failure.message for failure in reports.failures],
             [failure.is_final for failure in reports.failures],
             [failure.retry_delay for failure in reports.failures],
@@ -167,17 +173,17 @@ async def get_flow_input(conn: AsyncConn, run_id: str) -> str:
 
 async def release_tasks(conn: AsyncConn, rows: Sequence[TaskRow]) -> int:
     """Hand claimed tasks back; return how many this attempt still held."""
-    return cast("int", await _value(conn, _RELEASE_TASKS, _columns(rows)))
+    return cast("int", await _value(conn, _RELEASE_TASKS, key_columns(rows)))
 
 
 async def release_unknown_tasks(conn: AsyncConn, worker_id: str, known: Sequence[TaskRow]) -> int:
     """Hand back what the worker holds without knowing it; return how many that were."""
-    return cast("int", await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *_columns(known))))
+    return cast("int", await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *key_columns(known))))
 
 
 async def find_lost_attempts(conn: AsyncConn, rows: Sequence[TaskRow]) -> list[TaskRow]:
     """Return those of the attempts that count no longer, with the reason in refused."""
-    cursor = await conn.execute(_FIND_LOST_ATTEMPTS, _columns(rows))
+    cursor = await conn.execute(_FIND_LOST_ATTEMPTS, key_columns(rows))
     return [TaskRow._make(row) for row in await cursor.fetchall()]
 
 
@@ -192,7 +198,7 @@ async def append_to_streams(
         first_numbers: For each, the place of its first item among all that it has emitted, from 1.
         items: For each, a JSON array of its items.
     """
-    arguments = (*_columns(rows), list(first_numbers), list(items))
+    arguments = (*key_columns(rows), list(first_numbers), list(items))
     cursor = await conn.execute(_APPEND_TO_STREAMS, arguments)
     return [TaskRow._make(row) for row in await cursor.fetchall()]
 

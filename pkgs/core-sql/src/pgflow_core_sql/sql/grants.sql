@@ -80,6 +80,9 @@ begin
       ('pgflow_worker', 'execute on function pgflow.report_and_claim'),
       ('pgflow_worker', 'execute on function pgflow.release_tasks'),
       ('pgflow_worker', 'execute on function pgflow.find_lost_attempts'),
+      ('pgflow_worker', 'execute on function pgflow.find_retries'),
+      ('pgflow_worker', 'execute on function pgflow.get_trace_contexts'),
+      ('pgflow_worker', 'execute on function pgflow.get_queue_depth'),
       ('pgflow_worker', 'execute on function pgflow.append_to_streams'),
       ('pgflow_worker', 'execute on function pgflow.release_unknown_tasks'),
       ('pgflow_worker', 'execute on function pgflow.requeue_stalled_tasks')
