@@ -201,6 +201,21 @@ def is_listening(conn: psycopg.Connection[Any]) -> bool:
     return found.fetchone() is not None
 
 
+def test_a_worker_that_is_told_to_prepare_where_it_cannot_goes_without(
+    pooled: str, db: str, conn: psycopg.Connection[Any]
+):
+    flow = doubling()
+
+    async def serve() -> None:
+        options = WorkerOptions(prepared_statements=True)
+        async with running_worker([flow], pooled, options), AsyncClient(db) as client:
+            for run in await client.start_flows(flow, list(range(50))):
+                await run.wait(PATIENCE)
+
+    asyncio.run(serve())
+    assert unfinished(db) == 0
+
+
 def test_a_worker_says_that_it_polls_behind_a_pooler(
     pooled: str, db: str, conn: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ):

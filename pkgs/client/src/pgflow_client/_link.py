@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import random
+import socket
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, LiteralString, TypeAlias, TypeVar
 
 import psycopg
@@ -26,9 +28,22 @@ DatabaseError: TypeAlias = psycopg.Error
 
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 5.0
-# Transient by their nature: the server goes away, comes up, fails over, or refuses us for now.
-_TRANSIENT: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 _TRANSIENT_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+# No such function, no right to call it, or pgflow's own refusal.
+_LASTING_CLASSES: Final = frozenset({"0A", "28", "3D", "3F", "42", "PF"})
+# A connection may be at fault that another is not: it has lost a prepared statement or another's is
+# in its place, as happens through a pooler, or a statement was prepared before a migration.
+_STALE: Final = frozenset({"26000", "42P05", "0A000"})
+_LOST_STATEMENT: Final = frozenset({"26000", "42P05"})
+# How long an answer may take, in seconds, before it is taken for lost: the first time, and at most
+# where the server is asked again, since it may be slow and not gone.
+_PATIENCE: Final = 30.0
+_LONGEST_PATIENCE: Final = 600.0
+# How long the first answer on a connection may take, and the answer to a probe of one at rest.
+_SHORT_PATIENCE: Final = 10.0
+# How much longer than a statement may take its answer may be on its way.
+_GRACE: Final = 1.0
+_PROBE_INTERVAL: Final = 30.0
 # A server that is gone without a word is noticed in half a minute, and not after hours.
 _PARAMETERS: Final[dict[str, Any]] = {
     "connect_timeout": 10,
@@ -59,7 +74,7 @@ class Link:
         self._name: Final = name
         self._parameters: Final = _parameters(conninfo, name)
         self._turn: Final = asyncio.Lock()
-        self._prepared_statements: Final = prepared_statements
+        self._prepared_statements = prepared_statements
         self._conn: AsyncConn | None = None
         self._is_pooled = False
 
@@ -72,14 +87,15 @@ class Link:
         """Return the connection, opened if it is not.
 
         Raises:
-            psycopg.OperationalError: The server cannot be reached.
+            psycopg.OperationalError: The server cannot be reached, or does not answer.
         """
         if self._conn is None or self._conn.closed:
             conn = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None, **self._parameters
             )
             try:
-                await self._set_up(conn)
+                async with _patience(_SHORT_PATIENCE):
+                    await self._set_up(conn)
             except BaseException:
                 await conn.close()
                 raise
@@ -107,38 +123,53 @@ class Link:
         self,
         function: Callable[[AsyncConn], Awaitable[T]],
         on_loss: Callable[[], None] | None = None,
+        *,
+        insists: bool = False,
     ) -> T:
         """Call a function with the connection until the server has answered, one call at a time.
 
-        The function is called again after a lost connection, so it has to bear that: what was
-        sent may or may not have been done.
+        The function is called again after a lost connection, and where no answer comes, so it has
+        to bear that: what was sent may or may not have been done.
 
         Args:
             function: What to do with the connection.
             on_loss: Called whenever a connection was lost while the function ran.
+            insists: Whether to call again whatever goes wrong inside the server, since there is
+                no value in the call that could be at fault.
 
         Raises:
             psycopg.Error: The server refused what was asked; asking again would not help.
         """
-        delay = _FIRST_DELAY
+        delay, patience, was_stale = _FIRST_DELAY, _PATIENCE, False
         async with self._turn:
             while True:
-                is_sent = False
+                conn: AsyncConn | None = None
                 try:
                     conn = await self.open()
-                    is_sent = True
-                    return await function(conn)
-                except _TRANSIENT as error:
-                    if not is_transient(error):
+                    async with _patience(patience):
+                        return await function(conn)
+                except DatabaseError as error:
+                    is_stale = error.sqlstate in _STALE
+                    may_pass = is_transient(error) or (insists and not is_lasting(error))
+                    if not may_pass and (was_stale or not is_stale):
                         raise
-                    if is_sent and on_loss is not None:
+                    was_stale |= is_stale
+                    is_slow = isinstance(error, _NoAnswer)
+                    if is_slow:
+                        patience = min(2 * patience, _LONGEST_PATIENCE)
+                    # An error that leaves the connection whole is an answer: nothing was done.
+                    if on_loss is not None and conn is not None and (is_slow or conn.closed):
                         on_loss()
-                    logger.warning(
-                        "the database does not answer (%s), trying again: %s", self._name, error
-                    )
-                    await self.close()
+                    await self._give_up(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, _LONGEST_DELAY)
+
+    async def _give_up(self, error: DatabaseError) -> None:
+        """Close a connection that is of no use, so that the next call opens another."""
+        if error.sqlstate in _LOST_STATEMENT:
+            self._prepared_statements = False
+        logger.warning("the database does not answer (%s), trying again: %s", self._name, error)
+        await self.close()
 
     async def listen(self, channel: LiteralString) -> AsyncGenerator[str | None]:
         """Yield None once listening has begun, then the payload of each notification.
@@ -150,11 +181,34 @@ class Link:
             psycopg.Error: The connection was lost, or notifications are not to be had.
         """
         conn = await self.open()
-        await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        async with _patience(_SHORT_PATIENCE):
+            await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
         yield None
-        async for notification in conn.notifies():
-            if notification.channel == channel:
-                yield notification.payload
+        while True:
+            async for notification in conn.notifies(timeout=_PROBE_INTERVAL):
+                if notification.channel == channel:
+                    yield notification.payload
+            # Silence is what a connection that leads nowhere sounds like, too.
+            async with _patience(_SHORT_PATIENCE):
+                await conn.execute(ANSWERING_PROCESS)
+
+
+class _NoAnswer(psycopg.OperationalError):
+    """The server has not answered in time; it may be gone, or slow."""
+
+
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncGenerator[None]:
+    """Give up what takes too long; the driver then cancels the statement.
+
+    Raises:
+        _NoAnswer: It took too long.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise _NoAnswer(f"there is no answer for {seconds:g} s") from None
 
 
 def connect_briefly(conninfo: str, name: str) -> Conn:
@@ -178,11 +232,42 @@ def bounded_transaction(conn: Conn, milliseconds: int) -> Generator[None]:
     Args:
         conn: The connection.
         milliseconds: The longest a statement may take.
+
+    Raises:
+        psycopg.OperationalError: The server does not answer, not even that it took too long.
     """
-    with conn.transaction():
+    with _cut_off_after(conn, milliseconds / 1000 + _GRACE), conn.transaction():
         # Of the transaction and not of the session, so that it holds behind a pooler too.
         conn.execute("select set_config('statement_timeout', %s, true)", (str(milliseconds),))
         yield
+
+
+@contextmanager
+def _cut_off_after(conn: Conn, seconds: float) -> Generator[None]:
+    """End the connection of a thread that waits for an answer on it for too long."""
+
+    def cut_off() -> None:
+        # The driver's wait ends as if the server had hung up. Not closed here: the thread owns it.
+        with suppress(OSError, DatabaseError):
+            _hang_up(conn.fileno())
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        # So that it is not at work on a connection that is closed next.
+        timer.join()
+
+
+def _hang_up(descriptor: int) -> None:
+    held = socket.socket(fileno=descriptor)
+    try:
+        held.shutdown(socket.SHUT_RDWR)
+    finally:
+        held.detach()
 
 
 def is_transient(error: DatabaseError) -> bool:
@@ -196,6 +281,14 @@ def is_transient(error: DatabaseError) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return error.sqlstate[:2] in _TRANSIENT_CLASSES
+
+
+def is_lasting(error: DatabaseError) -> bool:
+    """Tell whether an error lies in the call itself, whatever its values are.
+
+    There is no such function, no right to call it, or it refuses who calls.
+    """
+    return error.sqlstate is not None and error.sqlstate[:2] in _LASTING_CLASSES
 
 
 def _parameters(conninfo: str, name: str) -> dict[str, Any]:

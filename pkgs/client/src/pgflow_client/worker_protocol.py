@@ -33,6 +33,7 @@ from pgflow_client._link import (
     Link,
     bounded_transaction,
     connect_briefly,
+    is_lasting,
     is_transient,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "get_shared_input",
     "get_trace_contexts",
     "heartbeat",
+    "is_lasting",
     "is_transient",
     "mark_worker_stopped",
     "register_worker",

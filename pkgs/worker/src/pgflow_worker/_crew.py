@@ -69,7 +69,8 @@ class Crew:
             # A handler that was there a second ago is worth the question; most are faster.
             rows = [attempt.row for task, attempt in self._tasks.items() if task in before]
             if rows:
-                for row in self.stop_lost(await link.call(partial(find_lost_attempts, rows=rows))):
+                lost = await link.call(partial(find_lost_attempts, rows=rows), insists=True)
+                for row in self.stop_lost(lost):
                     let_go(row)
 
     def stop_lost(self, lost: list[TaskRow]) -> list[TaskRow]:

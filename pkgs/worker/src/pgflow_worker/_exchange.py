@@ -13,6 +13,7 @@ from pgflow_client.worker_protocol import (
     Reports,
     TaskRow,
     claim_tasks,
+    is_lasting,
     release_unknown_tasks,
     report_and_claim,
 )
@@ -28,8 +29,6 @@ logger: Final = logging.getLogger("pgflow.worker")
 _FURTHER_LOOKS: Final = (5.0, 30.0)
 # Classes of errors that lie in a value, such as too deep a nesting.
 _VALUE_ERRORS: Final = frozenset({"22", "54"})
-# Classes of errors that no other batch would escape: no such function, no right to call it.
-_ERRORS_OF_THE_CALL: Final = frozenset({"0A", "28", "3D", "3F", "42"})
 _NOT_REGISTERED: Final = "PF007"
 
 
@@ -137,7 +136,7 @@ class Exchange:
 
         claimed = 0
         try:
-            rows = await self._call(link, call)
+            rows = await self._call(link, call, insists=True)
             claimed = self._take_over(rows)
         finally:
             self._end_claim(quantity, claimed)
@@ -150,30 +149,34 @@ class Exchange:
             await self.wait_for_claims()
             suspicions = self._suspicions
             released = await link.call(
-                lambda conn: release_unknown_tasks(conn, self._worker_id, self.held)
+                lambda conn: release_unknown_tasks(conn, self._worker_id, self.held), insists=True
             )
             self._may_hold_unknown = suspicions != self._suspicions
             if released:
                 logger.warning("handed back %d tasks whose claim was cut off", released)
 
     async def _call(
-        self, link: Link, call: Callable[[AsyncConn], Awaitable[list[TaskRow]]]
+        self,
+        link: Link,
+        call: Callable[[AsyncConn], Awaitable[list[TaskRow]]],
+        *,
+        insists: bool = False,
     ) -> list[TaskRow]:
         """Call, having the worker registered again where the database has forgotten it."""
         while True:
             try:
-                return await link.call(call, self._lost_an_answer)
+                return await link.call(call, self._lost_an_answer, insists=insists)
             except DatabaseError as error:
                 if error.sqlstate != _NOT_REGISTERED:
                     raise
             logger.warning("the database does not know worker %s: registering", self._worker_id)
             await link.call(self._register)
 
-    async def _report(self, link: Link, reports: Reports) -> None:
+    async def _report(self, link: Link, reports: Reports, *, claims: bool = True) -> None:
         # The slots of what is reported now are the room to claim into.
         freed = sum(_key(row) in self._held for row in reports.rows())
         self._slots.give_back(freed)
-        quantity = self._reserve()
+        quantity = self._reserve() if claims else 0
 
         async def call(conn: AsyncConn) -> list[TaskRow]:
             return await report_and_claim(
@@ -187,12 +190,15 @@ class Exchange:
             self._observer.reported(reports, [row for row in rows if row.refused is not None])
             claimed = self._take_over(rows)
         except (DatabaseError, ValueError) as error:
-            sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
-            if sqlstate and sqlstate[:2] in _ERRORS_OF_THE_CALL:
+            if isinstance(error, DatabaseError) and is_lasting(error):
                 raise
             # The parts will free their slots again.
             self._slots.take_back(freed)
-            await self._report_parts(link, reports, error, sqlstate)
+            if quantity:
+                # It may be the claim that fails, and no result is at fault.
+                await self._report(link, reports, claims=False)
+            else:
+                await self._report_parts(link, reports, error)
         finally:
             if quantity:
                 self._end_claim(quantity, claimed)
@@ -202,12 +208,12 @@ class Exchange:
             self.call_for_work.set()
 
     async def _report_parts(
-        self, link: Link, reports: Reports, error: Exception, sqlstate: str | None
+        self, link: Link, reports: Reports, error: DatabaseError | ValueError
     ) -> None:
         """Report in halves what the server refuses, so that one result does not stop the others."""
         if len(reports) > 1:
             for half in _halves(reports):
-                await self._report(link, half)
+                await self._report(link, half, claims=False)
             return
         (row,) = reports.rows()
         logger.error(
@@ -219,6 +225,7 @@ class Exchange:
         )
         if reports.completed:
             # Another attempt would give the same value, but not the same trouble of the server.
+            sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
             is_final = sqlstate is None or sqlstate[:2] in _VALUE_ERRORS
             message = f"the result cannot be stored: {error}"
             self._outbox.add_failure(Failure(row=row, message=message, is_final=is_final))

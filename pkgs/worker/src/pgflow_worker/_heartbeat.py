@@ -20,8 +20,11 @@ from pgflow_client.worker_protocol import (
 
 logger: Final = logging.getLogger("pgflow.worker")
 
-# A statement that hangs longer than a lease would make a living worker look dead.
-_STATEMENT_TIMEOUT_MS: Final = 5000
+# A beat that hangs longer than this would not come in time any more.
+_LONGEST_BEAT_MS: Final = 5000
+# Tasks that are taken from lost workers in one sweep. Where so many take too long, fewer are tried.
+_LARGEST_SWEEP: Final = 1000
+_TOOK_TOO_LONG: Final = "57014"
 # How long a stopping worker waits for the thread, in seconds.
 _LONGEST_END: Final = 2.0
 
@@ -51,6 +54,10 @@ class Heartbeat:
         self._worker_id: Final = worker_id
         self._interval: Final = interval
         self._lease: Final = lease
+        # A sweep must not make the next beat so late that this worker looks lost itself.
+        spare_ms = int((lease - 2 * interval) * 1000)
+        self._longest_sweep_ms: Final = min(max(spare_ms, 100), _LONGEST_BEAT_MS)
+        self._sweep: int = _LARGEST_SWEEP
         self._patient_until = 0.0
         self._on_deprecated: Final = on_deprecated
         self._on_unknown: Final = on_unknown
@@ -97,7 +104,7 @@ class Heartbeat:
             self._loop.call_soon_threadsafe(self._ended.set)
 
     def _beat(self, conn: Conn) -> None:
-        with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
+        with bounded_transaction(conn, _LONGEST_BEAT_MS):
             try:
                 deprecated = heartbeat(conn, self._worker_id)
             except DatabaseError as error:
@@ -107,9 +114,19 @@ class Heartbeat:
         if deprecated and not self._said_deprecated:
             self._said_deprecated = True
             self._on_deprecated()
-        if time.monotonic() < self._patient_until:
+        if time.monotonic() >= self._patient_until:
+            self._take_from_the_lost(conn)
+
+    def _take_from_the_lost(self, conn: Conn) -> None:
+        try:
+            with bounded_transaction(conn, self._longest_sweep_ms):
+                taken = requeue_stalled_tasks(conn, self._sweep)
+        except DatabaseError as error:
+            if error.sqlstate != _TOOK_TOO_LONG:
+                raise
+            logger.warning("taking %d tasks from lost workers takes too long", self._sweep)
+            self._sweep = max(self._sweep // 10, 1)
             return
-        with bounded_transaction(conn, _STATEMENT_TIMEOUT_MS):
-            taken = requeue_stalled_tasks(conn)
+        self._sweep = min(self._sweep * 10, _LARGEST_SWEEP)
         if taken:
             logger.warning("took %d tasks from workers that were lost", taken)

@@ -67,9 +67,12 @@ class Hunter:
     async def _mark(self, link: Link) -> None:
         # Before the call: a claim of a lane meanwhile may have the mark dropped.
         self._exchange.is_marked = True
-        due = await link.call(lambda conn: wait_for_tasks(conn, self._worker_id, self._flow_slugs))
-        loop = asyncio.get_running_loop()
-        self._due_at = None if due is None else loop.time() + max(due, 0)
+        due = await link.call(
+            lambda conn: wait_for_tasks(conn, self._worker_id, self._flow_slugs), insists=True
+        )
+        # One that is due already is claimed at the next look, unless another transaction holds it.
+        now = asyncio.get_running_loop().time()
+        self._due_at = now + due if due is not None and due > 0 else None
 
     async def _sleep(self, pause: float) -> bool:
         """Sleep until work is called out or the time is over; return whether it was called out."""

@@ -41,7 +41,7 @@ from pgflow.append_to_streams(
 _WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
 _REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
 _HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
-_REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks()"
+_REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks(%s::int)"
 _MARK_WORKER_STOPPED: Final = "select pgflow.mark_worker_stopped(%s::uuid)"
 _ENSURE_FLOW_COMPILED: Final = "select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s)::text"
 
@@ -237,9 +237,9 @@ def heartbeat(conn: Conn, worker_id: str) -> bool:
     return bool(row and row[0])
 
 
-def requeue_stalled_tasks(conn: Conn) -> int:
-    """Take tasks from lost workers; return how many."""
-    row = conn.execute(_REQUEUE_STALLED_TASKS).fetchone()
+def requeue_stalled_tasks(conn: Conn, quantity: int) -> int:
+    """Take tasks from lost workers, at most so many; return how many."""
+    row = conn.execute(_REQUEUE_STALLED_TASKS, (quantity,)).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -2,7 +2,11 @@
 
 from datetime import timedelta
 
+import psycopg
+import pytest
 from core_sql_support import Engine, Task, mapping, step
+
+from tests.support import until
 
 
 def sweep(pg: Engine, quantity: int = 1000) -> int:
@@ -85,6 +89,35 @@ def test_the_lease_is_the_worker_s_own(pg: Engine):
     pg.claim_one("a")
     pg.lose_worker()
     assert sweep(pg) == 0
+
+
+@pytest.mark.parametrize("max_attempts", [1, 2])
+def test_a_run_that_somebody_does_not_let_go_of_holds_up_no_other(
+    db: str, pg: Engine, max_attempts: int
+):
+    pg.flow("site", {"a": step()}, max_attempts=max_attempts)
+    held, free = pg.start("site"), pg.start("site")
+    pg.claim()
+    pg.lose_worker()
+    ended = "failed" if max_attempts == 1 else "queued"
+    with psycopg.connect(db) as forgetful:
+        forgetful.execute("select from pgflow.runs where run_id = %s for update", (held,))
+        assert sweep(pg) == 1
+        assert [pg.tasks(free, "a"), pg.tasks(held, "a")] == [[ended], ["started"]]
+    assert sweep(pg) == 1
+    assert pg.tasks(held, "a") == [ended]
+
+
+def test_no_task_that_cannot_be_taken_hides_the_others(db: str, pg: Engine):
+    pg.flow("site", {"a": step()})
+    held, *_ = pg.start_many("site", range(3))
+    pg.claim()
+    pg.lose_worker()
+    with psycopg.connect(db) as forgetful:
+        forgetful.execute("select from pgflow.runs where run_id = %s for update", (held,))
+        until(lambda: sweep(pg, 1) == 1)
+        until(lambda: sweep(pg, 1) == 1)
+        assert pg.tasks(held, "a") == ["started"]
 
 
 def test_an_attempt_is_taken_thirty_seconds_after_its_timeout(pg: Engine):

@@ -1,7 +1,7 @@
 -- Find started tasks that nobody will report any more.
 --
 -- Parameters:
---   quantity: how many at most.
+--   quantity: how many at most; any of them, so that none that cannot be taken hides the others.
 -- Returns: their attempts as failures, to be tried again at once; the message says why they count
 --   as stalled. Sorted by key; never NULL.
 -- Locks: none; what is found is taken by attempt, so that a report that comes first wins.
@@ -36,6 +36,7 @@ begin
           or task.started_at < clock_timestamp()
             - make_interval(secs => coalesce(step.opt_timeout, flow.opt_timeout) + 30)
         )
+      order by random()
       limit _find_stalled_tasks.quantity
     ) as stalled
     order by stalled.run_id, stalled.step_slug, stalled.task_index

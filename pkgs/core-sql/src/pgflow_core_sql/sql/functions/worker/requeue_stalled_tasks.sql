@@ -2,7 +2,8 @@
 --
 -- A worker is lost when it has stopped, or has not beaten for its lease. An attempt has outlived
 -- its timeout 30 seconds after it; workers end it themselves long before. The attempt that is taken
--- counts as failed: the task is queued again at once, or ends as any that is exhausted.
+-- counts as failed: the task is queued again at once, or ends as any that is exhausted. Tasks of
+-- runs that another transaction does not let go of are left for the next call.
 --
 -- Parameters:
 --   quantity: how many tasks at most in one call.
@@ -37,7 +38,10 @@ begin
   if cardinality(v_stalled) > 0 then
     v_run_ids := array(select stalled.run_id from unnest(v_stalled) as stalled);
     v_strength := pgflow._failure_lock(v_stalled);
-    perform pgflow._lock_runs(v_run_ids, v_strength);
+    v_run_ids := pgflow._lock_free_runs(v_run_ids, v_strength);
+    v_stalled := array(
+      select stalled from unnest(v_stalled) as stalled where stalled.run_id = any (v_run_ids)
+    );
     update pgflow.step_tasks as task
     set requeued_count = task.requeued_count + 1, last_requeued_at = now()
     from unnest(v_stalled) as stalled
