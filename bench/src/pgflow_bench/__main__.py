@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from pgflow_cli.embedded import EmbeddedServer
 
+from pgflow_bench.compare import slower_than
 from pgflow_bench.conversation import AdapterFailed, Outcome, measure
 from pgflow_bench.plan import PLAN, Measurement
 from pgflow_bench.results import document, figure_of, table_of, to_text
@@ -28,8 +29,18 @@ _RESULTS = Path(__file__).parents[2] / "results"
     type=click.Path(path_type=Path),
     help="Where to keep the figures as JSON. [results/<date>-<machine>.json of a full run]",
 )
+@click.option(
+    "--guard",
+    type=click.Path(exists=True, path_type=Path),
+    help="An earlier result file; fail where ratios are much worse than in it.",
+)
 def main(
-    full: bool, only: Sequence[str], repeats: int | None, peers: bool, out: Path | None
+    full: bool,
+    only: Sequence[str],
+    repeats: int | None,
+    peers: bool,
+    out: Path | None,
+    guard: Path | None,
 ) -> None:
     """Measure on a throwaway PostgreSQL with durable commits."""
     chosen = [
@@ -50,11 +61,14 @@ def main(
     for group in sorted({each.group for each in figures}):
         rows = {each: figure for each, figure in figures.items() if each.group == group}
         click.echo(f"\n{group}\n\n{table_of(rows)}")
+    said = {"postgresql": version, "settings": SETTINGS, "repeats": repeats}
+    result = document(figures, said)
     if out is None and full and not only:
         out = _RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{platform.machine()}-{os.cpu_count()}.json"
     if out is not None:
-        said = {"postgresql": version, "settings": SETTINGS, "repeats": repeats}
-        out.write_text(to_text(document(figures, said)))
+        out.write_text(to_text(result))
+    if guard is not None and (slower := slower_than(guard, result)):
+        raise click.ClickException("slower than before:\n" + "\n".join(slower))
     failed = [each.label for each in chosen if not outcomes[each]]
     if failed:
         raise click.ClickException(f"without figures: {', '.join(failed)}")

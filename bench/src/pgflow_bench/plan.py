@@ -123,6 +123,12 @@ PLAN: Final[tuple[Measurement, ...]] = (
         ("pgflow", "W7-cpu", "pgflow, handlers that compute 5 ms", 500, 4_000),
     ),
     *_of(
+        "W8",
+        "ms",
+        ("pgflow", "W8", "pgflow, 100 chains of 5 a second", 20, 300),
+        timeout=600,
+    ),
+    *_of(
         "W9",
         "bytes/s",
         *(

@@ -37,11 +37,22 @@ def figure_of(measurement: Measurement, outcomes: Sequence[Outcome]) -> Figure:
             latency for outcome in outcomes for latency in outcome.figures["latencies_ms"]
         )
         detail = {"p99_ms": every[math.ceil(0.99 * len(every)) - 1]}
+        detail |= _further(outcomes)
     else:
         each = [outcome.figures["units"] / outcome.figures["seconds"] for outcome in outcomes]
         detail = _per_unit(outcomes)
     detail["peak_memory_mb"] = max(outcome.figures["peak_memory_mb"] for outcome in outcomes)
     return Figure(value=statistics.median(each), spread=(min(each), max(each)), detail=detail)
+
+
+def _further(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the medians of what an adapter tells beyond its latencies."""
+    known = {"latencies_ms", "client_cpu_seconds", "peak_memory_mb"}
+    names = outcomes[0].figures.keys() - known
+    return {
+        name: statistics.median(outcome.figures[name] for outcome in outcomes)
+        for name in sorted(names)
+    }
 
 
 def _per_unit(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from pgflow_bench.serving import (
     worker_here,
     workers_elsewhere,
 )
+from pgflow_bench.soak import soak
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import protocol
@@ -193,6 +194,13 @@ def fan_latency(url: str, count: int) -> Steps:
     return {"latencies_ms": asyncio.run(ended_ms(url, flows.fan_out, "10", count))}
 
 
+def steady_load(url: str, count: int) -> Steps:
+    """Offer 100 runs a second for so many seconds, with 20 watchers."""
+    install(url, flows.chain)
+    yield
+    return asyncio.run(soak(url, count))
+
+
 def payload_chain(size: int) -> protocol.Workload:
     """Return a workload: texts of so many bytes through a chain of three; units are bytes."""
 
@@ -234,6 +242,7 @@ if __name__ == "__main__":
             **{f"W7-{workers}": singles_of_workers(workers) for workers in (1, 2, 4, 8)},
             "W7-io": io_bound,
             "W7-cpu": cpu_bound,
+            "W8": steady_load,
             **{f"W9-chain-{size}": payload_chain(size) for size in (1_000, 100_000, 1_000_000)},
             **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
         }
