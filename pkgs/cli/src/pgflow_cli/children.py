@@ -1,6 +1,6 @@
 """Worker processes as children of another process, and the line between the two.
 
-The line is a socket: the parent sends orders, the child says when it serves. When the parent is
+The line is a socket: the parent sends orders, the child says whether it serves. When the parent is
 gone, however it went, the line breaks, and the child drains. Signals are for people: a service
 manager may send them to the parent and to all children at once, and they would count twice.
 """
@@ -17,14 +17,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 __all__ = ["DRAIN", "STOP", "Child", "Line"]
 
 # Orders of the parent, a byte each.
 DRAIN: Final = b"d"
 STOP: Final = b"s"
+# What the child says of itself.
 _READY: Final = b"r"
+_UNREADY: Final = b"u"
 # Names the child's end of the line to the child.
 _VARIABLE: Final = "PGFLOW_PARENT_FD"
 
@@ -70,11 +72,11 @@ class Child:
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 
-    async def wait_ready(self) -> bool:
-        """Return when the child serves, or with False when it has ended before."""
+    async def readiness(self) -> AsyncGenerator[bool]:
+        """Yield whether the child serves, at each change, until it ends."""
         with suppress(ConnectionError):
-            return await self._reader.read(1) == _READY
-        return False
+            while said := await self._reader.read(1):
+                yield said == _READY
 
     def order(self, order: bytes) -> None:
         """Send DRAIN or STOP; a child that has ended is past hearing it."""
@@ -119,10 +121,10 @@ class Line:
         with self._lock:
             self._follow = follow
 
-    def say_ready(self) -> None:
-        """Tell the parent that this process serves."""
+    def say(self, *, is_ready: bool) -> None:
+        """Tell the parent whether this process serves."""
         with suppress(OSError):
-            self._socket.sendall(_READY)
+            self._socket.sendall(_READY if is_ready else _UNREADY)
 
     def _listen(self) -> None:
         while True:

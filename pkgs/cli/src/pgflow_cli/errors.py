@@ -9,7 +9,8 @@ PgflowError
  │    ├── FlowAmbiguous     one flow is needed, and the module has several
  │    └── SlugsClash        two flows have one slug
  ├── InputUnreadable    the input of a run cannot be read, or is not JSON
- └── FileDiffers        a file is there already, and says something else
+ ├── FileDiffers        a file is there already, and says something else
+ └── PortUnusable       a port to listen on is taken, or not to be had
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "InputUnreadable",
     "ModuleBroken",
     "ModuleMissing",
+    "PortUnusable",
     "SlugsClash",
     "TargetInvalid",
 ]
@@ -182,3 +184,22 @@ class FileDiffers(PgflowError):
             f"{self.path} is there already with other content, and was left alone; if the flow has "
             "changed, choose another --name for a new migration, or overwrite it with --force"
         )
+
+
+class PortUnusable(PgflowError):
+    """A port to listen on is taken, or not to be had.
+
+    Attributes:
+        host: The address.
+        port: The port.
+        reason: What the system says.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(host, port, reason)
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot listen on port {self.port} of {self.host}: {self.reason}"

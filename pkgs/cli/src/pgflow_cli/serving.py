@@ -29,6 +29,8 @@ logger: Final = logging.getLogger("pgflow.worker")
 # How long tasks of the loop get to end after their cancellation, in seconds.
 _PATIENCE: Final = 1.0
 _KILLED: Final = 128
+# How often a child looks whether it still serves, in seconds.
+_LOOK_INTERVAL: Final = 1.0
 
 
 def serve(make_worker: Callable[[], Worker], line: Line | None = None) -> int:
@@ -66,7 +68,7 @@ async def _serve(
     saying = None
     if line is not None:
         signals.follow(line, loop)
-        saying = asyncio.ensure_future(_say_ready(worker, line))
+        saying = asyncio.ensure_future(_say_readiness(worker, line))
     try:
         await running
     except asyncio.CancelledError:
@@ -78,11 +80,18 @@ async def _serve(
     return signals.exit_code
 
 
-async def _say_ready(worker: Worker, line: Line) -> None:
+async def _say_readiness(worker: Worker, line: Line) -> None:
+    """Tell the parent whether the worker serves, at each change."""
     # One that cannot start is never ready; `run` says why.
     with suppress(WorkerStateInvalid):
         await worker.wait_ready()
-        line.say_ready()
+        was_ready = False
+        while True:
+            is_ready = worker.health().is_ready
+            if is_ready is not was_ready:
+                line.say(is_ready=is_ready)
+            was_ready = is_ready
+            await asyncio.sleep(_LOOK_INTERVAL)
 
 
 class _Signals:

@@ -8,9 +8,14 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from pgflow_cli.children import DRAIN, STOP, Child
+from pgflow_cli.exposition import shared_metrics
+from pgflow_cli.probes import health_answer, serving_probes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pgflow_cli.exposition import SharedMetrics
+    from pgflow_cli.probes import Answer, Places
 
 __all__ = ["exit_code_of", "supervise"]
 
@@ -26,7 +31,7 @@ _GRACE: Final = 20.0
 _KILLED: Final = 128
 
 
-def supervise(count: int, arguments: Sequence[str], shutdown_timeout: float) -> int:
+def supervise(count: int, arguments: Sequence[str], shutdown_timeout: float, places: Places) -> int:
     """Run worker processes until a signal ends them, or all have ended in good order.
 
     One that crashes is replaced, after ever longer pauses. One that ends with code 0, such as a
@@ -37,12 +42,18 @@ def supervise(count: int, arguments: Sequence[str], shutdown_timeout: float) -> 
         count: How many.
         arguments: The words after `pgflow` that each of them runs.
         shutdown_timeout: Seconds that a worker takes to drain.
+        places: Where to answer for all of them: ready while one of them is, and with the metrics of
+            all.
 
     Returns:
         The exit code: 0 where all have drained, 128 + N where signal N cut them short, else that
         of the process that could not start, which has told why.
     """
-    return asyncio.run(_Supervisor(count, arguments, shutdown_timeout).run())
+    with shared_metrics(is_wanted=places.metrics_port is not None) as metrics:
+        supervisor = _Supervisor(count, arguments, shutdown_timeout, metrics)
+        health = {"/health": lambda: health_answer(True), "/ready": supervisor.readiness}
+        with serving_probes(places, health, metrics.answer):
+            return asyncio.run(supervisor.run())
 
 
 def exit_code_of(returncode: int) -> int:
@@ -51,7 +62,15 @@ def exit_code_of(returncode: int) -> int:
 
 
 class _Supervisor:
-    def __init__(self, count: int, arguments: Sequence[str], shutdown_timeout: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        arguments: Sequence[str],
+        shutdown_timeout: float,
+        metrics: SharedMetrics,
+    ) -> None:
+        self._metrics: Final = metrics
+        self._ready: Final[set[Child]] = set()
         self._count: Final = count
         self._arguments: Final = arguments
         self._patience: Final = shutdown_timeout + _GRACE
@@ -59,6 +78,11 @@ class _Supervisor:
         self._signals: Final[list[int]] = []
         self._ending: Final = asyncio.Event()
         self._has_served: Final = asyncio.Event()
+
+    def readiness(self) -> Answer:
+        """Answer whether any of the processes serves; called from other threads."""
+        ready = len(self._ready)
+        return health_answer(ready > 0 and not self._signals, processes=ready)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -114,16 +138,22 @@ class _Supervisor:
                 delay = min(2 * delay, _LONGEST_DELAY)
 
     async def _run_child(self, number: int) -> int:
-        child = await Child.start(self._arguments)
+        child = await Child.start(self._arguments, self._metrics.environment)
         self._children.add(child)
         for order in (DRAIN, STOP)[: len(self._signals)]:
             # A signal came while it was being started.
             child.order(order)
         logger.info("worker process %d is %d", number, child.process.pid)
-        if await child.wait_ready():
-            self._has_served.set()
+        async for is_ready in child.readiness():
+            if is_ready:
+                self._has_served.set()
+                self._ready.add(child)
+            else:
+                self._ready.discard(child)
         code = await child.wait()
+        self._ready.discard(child)
         self._children.discard(child)
+        self._metrics.forget(child.process.pid)
         return code
 
     def _receive(self, number: int) -> None:

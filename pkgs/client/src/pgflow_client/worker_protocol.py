@@ -17,6 +17,7 @@ from pgflow_client._functions.tasks import (
     release_unknown_tasks,
     report_and_claim,
     requeue_stalled_tasks,
+    track_worker_function,
     wait_for_tasks,
 )
 from pgflow_client._functions.telemetry import (
@@ -67,5 +68,6 @@ __all__ = [
     "release_unknown_tasks",
     "report_and_claim",
     "requeue_stalled_tasks",
+    "track_worker_function",
     "wait_for_tasks",
 ]

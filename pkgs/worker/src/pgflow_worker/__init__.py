@@ -7,6 +7,7 @@ from pgflow_worker.errors import (
     WorkerOptionsInvalid,
     WorkerStateInvalid,
 )
+from pgflow_worker.health import WorkerHealth
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.state import WorkerState
 from pgflow_worker.worker import Lifespan, Worker
@@ -17,6 +18,7 @@ __all__ = [
     "FlowsInvalid",
     "Lifespan",
     "Worker",
+    "WorkerHealth",
     "WorkerOptions",
     "WorkerOptionsInvalid",
     "WorkerState",

@@ -45,6 +45,12 @@ class Exchange:
         dispatch: Takes over a claimed task.
         register: Registers the worker, where the database does not know it any more.
         observer: Is told of claims and reports.
+
+    Attributes:
+        call_for_work: Set when it is worth to look for work.
+        is_marked: Whether the database knows that the worker waits for work.
+        looks: How often the database was asked for work and has answered.
+        claimed: How many tasks came.
     """
 
     def __init__(
@@ -73,6 +79,8 @@ class Exchange:
         self._is_claiming = True
         self.call_for_work: Final = asyncio.Event()
         self.is_marked = False
+        self.looks = 0
+        self.claimed = 0
 
     @property
     def is_claiming(self) -> bool:
@@ -83,6 +91,11 @@ class Exchange:
     def held(self) -> list[TaskRow]:
         """Every attempt that is under way or whose result is not recorded yet."""
         return list(self._held.values())
+
+    @property
+    def held_count(self) -> int:
+        """How many they are."""
+        return len(self._held)
 
     def stop_claiming(self) -> None:
         """Claim no more. What is being claimed now still comes."""
@@ -138,6 +151,7 @@ class Exchange:
         try:
             rows = await self._call(link, call, insists=True)
             claimed = self._take_over(rows)
+            self.looks += 1
         finally:
             self._end_claim(quantity, claimed)
         return claimed == quantity
@@ -258,6 +272,7 @@ class Exchange:
         for row in rows:
             self._held[_key(row)] = row
             self._dispatch(row)
+        self.claimed += len(rows)
         self._observer.claimed(rows, len(self._held))
         return len(rows)
 

@@ -39,6 +39,9 @@ class Heartbeat:
         lease: Seconds without a beat after which a worker counts as lost.
         on_deprecated: Called from the thread, once, when people have deprecated the worker.
         on_unknown: Called from the thread when the database does not know the worker.
+
+    Attributes:
+        beaten_at: When the last beat got through, by the monotonic clock; None before the first.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Heartbeat:
         self._longest_sweep_ms: Final = min(max(spare_ms, 100), _LONGEST_BEAT_MS)
         self._sweep: int = _LARGEST_SWEEP
         self._patient_until = 0.0
+        self.beaten_at: float | None = None
         self._on_deprecated: Final = on_deprecated
         self._on_unknown: Final = on_unknown
         self._ending: Final = threading.Event()
@@ -111,6 +115,7 @@ class Heartbeat:
                 if error.sqlstate == "PF007":
                     self._on_unknown()
                 raise
+        self.beaten_at = time.monotonic()
         if deprecated and not self._said_deprecated:
             self._said_deprecated = True
             self._on_deprecated()

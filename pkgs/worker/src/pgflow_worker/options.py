@@ -31,6 +31,11 @@ class WorkerOptions:
             too. True suits one that keeps track of them, as PgBouncer does since 1.21.
         allow_data_loss: Whether a flow whose structure has changed is deleted with its runs and
             defined anew. For development.
+        run_for: How long it serves before it drains by itself; None is without end.
+        idle_timeout: How long there may be nothing to do before it drains by itself; None is
+            without end. Delayed tasks that are not due are nothing to do.
+        function_name: Name to register by, and to be tracked by for `ensure_workers`, where the
+            worker is behind a URL; None registers host and process.
         prometheus: Whether counts go to the default registry of prometheus_client, which has to be
             installed (`pgflow-worker[prometheus]`). OpenTelemetry needs no option: where the
             process has set up its SDK, spans and metrics go there.
@@ -47,6 +52,9 @@ class WorkerOptions:
     listen: bool | None = None
     prepared_statements: bool | None = None
     allow_data_loss: bool = False
+    run_for: timedelta | None = None
+    idle_timeout: timedelta | None = None
+    function_name: str | None = None
     prometheus: bool = False
 
     def __post_init__(self) -> None:
@@ -54,8 +62,9 @@ class WorkerOptions:
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise WorkerOptionsInvalid(f"{name} has to be 1 or more, not {count}")
-        for name in ("heartbeat_interval", "poll_interval"):
-            if getattr(self, name) <= timedelta(0):
+        for name in ("heartbeat_interval", "poll_interval", "run_for", "idle_timeout"):
+            span = getattr(self, name)
+            if span is not None and span <= timedelta(0):
                 raise WorkerOptionsInvalid(f"{name} has to be more than no time")
         if self.shutdown_timeout < timedelta(0):
             raise WorkerOptionsInvalid("shutdown_timeout has to be no time or more")

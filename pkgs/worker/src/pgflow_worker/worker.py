@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, TypeAlias
@@ -18,6 +19,7 @@ from pgflow_client.worker_protocol import (
     mark_worker_stopped,
     register_worker,
     release_tasks,
+    track_worker_function,
 )
 from pgflow_dsl import Flow
 
@@ -31,11 +33,13 @@ from pgflow_worker._hunter import Hunter
 from pgflow_worker._inputs import Inputs
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
+from pgflow_worker._retirement import Retirement
 from pgflow_worker._slots import Slots
 from pgflow_worker._streams import Streams
 from pgflow_worker._surroundings import Reach
 from pgflow_worker._wakeup import hear_of_work
 from pgflow_worker.errors import WorkerStateInvalid
+from pgflow_worker.health import WorkerHealth
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.registry import Registry
 from pgflow_worker.state import WorkerState, transition
@@ -57,7 +61,8 @@ Lifespan: TypeAlias = Callable[["Worker"], AbstractAsyncContextManager[object]]
 class Worker:
     """Claims tasks of flows, runs their handlers and reports the results.
 
-    `await worker.run()` serves until `drain` or `stop` is called; a worker runs once.
+    `await worker.run()` serves until `drain` or `stop` is called, or the worker's options say that
+    it is over; a worker runs once.
 
     Args:
         flows: The flows to serve.
@@ -91,6 +96,7 @@ class Worker:
         self._at_once: Final = asyncio.Event()
         self._registering: asyncio.Task[None] | None = None
         self._last_words_until: float | None = None
+        self._heart: Heartbeat | None = None
         self._control: Final = self._link("worker")
         self._listens = self._options.listen is True
         self._executors: Final = Executors(self._options)
@@ -113,11 +119,23 @@ class Worker:
             register=self._register,
             observer=self._observer,
         )
+        self._retirement: Final = Retirement(self._options, self._exchange, self.drain)
 
     @property
     def state(self) -> WorkerState:
         """Where the worker stands."""
         return self._state
+
+    def health(self) -> WorkerHealth:
+        """Tell how the worker is; safe to call from any thread."""
+        beaten_at = self._heart.beaten_at if self._heart is not None else None
+        return WorkerHealth(
+            worker_id=self.worker_id,
+            state=self._state,
+            held=self._exchange.held_count,
+            silence=None if beaten_at is None else time.monotonic() - beaten_at,
+            lease=self._options.lease.total_seconds(),
+        )
 
     async def wait_ready(self) -> None:
         """Return when the worker is registered and claims.
@@ -139,7 +157,7 @@ class Worker:
         self._ending.set()
 
     async def run(self) -> None:
-        """Serve until `drain` or `stop` is called.
+        """Serve until `drain` or `stop` is called, or the options say that it is over.
 
         Raises:
             FlowShapeMismatch: A flow has another structure in the database.
@@ -158,9 +176,9 @@ class Worker:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._say_stopped)
             stack.callback(self._executors.shut_down)
-            heartbeat = self._heartbeat()
-            heartbeat.start()
-            stack.push_async_callback(heartbeat.stop)
+            self._heart = self._heartbeat()
+            self._heart.start()
+            stack.push_async_callback(self._heart.stop)
             stack.push_async_callback(self._reach.inputs.close)
             stack.push_async_callback(self._observer.close)
             await self._live(stack)
@@ -174,6 +192,9 @@ class Worker:
             self._choose_whether_to_listen()
             await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
             await self._register(conn)
+            if self._options.function_name is not None:
+                slugs = self._registry.flow_slugs
+                await track_worker_function(conn, self._options.function_name, slugs)
 
     async def _live(self, stack: AsyncExitStack) -> None:
         if self._lifespan is not None:
@@ -194,6 +215,7 @@ class Worker:
             self._start_part(stack, "watch", self._watch),
             self._start_part(stack, "streams", self._reach.streams.run),
             self._start_part(stack, "observer", self._observer.run),
+            self._start_part(stack, "retirement", self._retirement.run),
         ]
         parts += [
             self._start_part(stack, f"lane {number}", self._exchange.run_lane)
@@ -341,7 +363,8 @@ class Worker:
         self.drain()
 
     async def _register(self, conn: AsyncConn) -> None:
-        place = f"{socket.gethostname()}:{os.getpid()}"
+        name = self._options.function_name
+        place = name or f"{socket.gethostname()}:{os.getpid()}"
         lease = int(self._options.lease.total_seconds())
         await register_worker(conn, self.worker_id, self._registry.flow_slugs, place, lease)
 

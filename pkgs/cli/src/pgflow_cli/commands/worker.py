@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from pgflow_worker import WorkerOptions
 
     from pgflow_cli.children import Line
+    from pgflow_cli.probes import Places
 
 _positive = click.IntRange(min=1)
+_seconds = click.FloatRange(min=0, min_open=True)
+_port = click.IntRange(0, 65535)
 
 
 @click.command()
@@ -64,6 +67,26 @@ _positive = click.IntRange(min=1)
     default=None,
     help="Prepare statements, or none. Default: prepare, unless there is a pooler.",
 )
+@click.option(
+    "--run-for", type=_seconds, metavar="SECONDS", help="Drain by itself after this time."
+)
+@click.option(
+    "--idle-timeout",
+    type=_seconds,
+    metavar="SECONDS",
+    help="Drain by itself after so long without work.",
+)
+@click.option(
+    "--health-port", type=_port, help="Answer /health and /ready on this port, for probes."
+)
+@click.option("--metrics-port", type=_port, help="Answer /metrics on this port, for Prometheus.")
+@click.option(
+    "--http-host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Listen here for both; 0.0.0.0 is for every address of this machine.",
+)
 @click.option("--install", is_flag=True, help="Install pgflow's schema first, if it is not there.")
 @click.option(
     "--recompile",
@@ -95,6 +118,11 @@ def worker(
     shutdown_timeout: float,
     listen: bool | None,
     prepared_statements: bool | None,
+    run_for: float | None,
+    idle_timeout: float | None,
+    health_port: int | None,
+    metrics_port: int | None,
+    http_host: str,
     install: bool,
     recompile: bool,
     log_level: str,
@@ -109,12 +137,17 @@ def worker(
     to other workers. It logs to stderr.
     """
     from pgflow_cli.children import Line
+    from pgflow_cli.exposition import require_prometheus
     from pgflow_cli.logs import log_to_stderr
+    from pgflow_cli.probes import Places
 
     log_to_stderr(log_level, as_json=log_format == "json")
+    if metrics_port is not None:
+        require_prometheus()
     line = Line.to_parent()
+    places = Places(host=http_host, health_port=health_port, metrics_port=metrics_port)
     if line is None and (processes is not None or reload):
-        return _serve_in_children(targets, processes, shutdown_timeout, reload=reload)
+        return _serve_in_children(targets, processes, shutdown_timeout, places, reload=reload)
     from pgflow_worker import WorkerOptions
 
     options = WorkerOptions(
@@ -125,12 +158,28 @@ def worker(
         listen=listen,
         prepared_statements=prepared_statements,
         allow_data_loss=recompile,
+        run_for=_span(run_for),
+        idle_timeout=_span(idle_timeout),
+        prometheus=metrics_port is not None,
     )
-    return _serve(targets, database_url, options, line, install=install, is_development=reload)
+    if processes is not None:
+        # Their parent answers for all of them.
+        places = replace(places, health_port=None, metrics_port=None)
+    ways = _Ways(install=install, is_development=reload)
+    return _serve(targets, database_url, options, ways, places, line)
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _serve_in_children(
-    targets: Sequence[str], processes: int | None, shutdown_timeout: float, *, reload: bool
+    targets: Sequence[str],
+    processes: int | None,
+    shutdown_timeout: float,
+    places: Places,
+    *,
+    reload: bool,
 ) -> int:
     if reload and processes is not None:
         raise click.UsageError("--reload runs one worker, so --processes does not go with it.")
@@ -144,28 +193,45 @@ def _serve_in_children(
         return serve_reloading(arguments, folders_of(targets))
     from pgflow_cli.supervising import supervise
 
-    return supervise(processes or 1, arguments, shutdown_timeout)
+    return supervise(processes or 1, arguments, shutdown_timeout, places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """How the database is to be treated."""
+
+    install: bool
+    is_development: bool
 
 
 def _serve(
     targets: Sequence[str],
     option: str | None,
     options: WorkerOptions,
+    ways: _Ways,
+    places: Places,
     line: Line | None,
-    *,
-    install: bool,
-    is_development: bool,
 ) -> int:
     from pgflow_worker import Worker
 
+    from pgflow_cli.exposition import metrics_of_process
     from pgflow_cli.loading import load_flows
+    from pgflow_cli.probes import health_of, serving_probes
     from pgflow_cli.ready import ready_database, telling_of
     from pgflow_cli.serving import serve
 
-    # Before the database: a module that does not import should not start a server.
-    flows = load_flows(targets)
-    database = ready_database(option, install=install)
-    if is_development and database.is_embedded:
-        options = replace(options, allow_data_loss=True)
-    with telling_of(database):
-        return serve(lambda: Worker(flows, database.url, options), line)
+    workers: list[Worker] = []
+
+    def make_worker() -> Worker:
+        workers.append(Worker(flows, database.url, options))
+        return workers[0]
+
+    # Before all else: whatever takes long, the process is alive.
+    with serving_probes(places, health_of(workers), metrics_of_process):
+        # Before the database: a module that does not import should not start a server.
+        flows = load_flows(targets)
+        database = ready_database(option, install=ways.install)
+        if ways.is_development and database.is_embedded:
+            options = replace(options, allow_data_loss=True)
+        with telling_of(database):
+            return serve(make_worker, line)

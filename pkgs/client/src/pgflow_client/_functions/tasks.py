@@ -42,6 +42,7 @@ _WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
 _REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
 _HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
 _REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks(%s::int)"
+_TRACK_WORKER_FUNCTION: Final = "select pgflow.track_worker_function(%s::text, %s::text[])"
 _MARK_WORKER_STOPPED: Final = "select pgflow.mark_worker_stopped(%s::uuid)"
 _ENSURE_FLOW_COMPILED: Final = "select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s)::text"
 
@@ -215,6 +216,13 @@ async def register_worker(
 ) -> None:
     """Register the worker."""
     await conn.execute(_REGISTER_WORKER, (worker_id, flow_slugs, place, lease_seconds))
+
+
+async def track_worker_function(
+    conn: AsyncConn, function_name: str, flow_slugs: Sequence[str]
+) -> None:
+    """Have a worker behind a URL called when its flows have work."""
+    await conn.execute(_TRACK_WORKER_FUNCTION, (function_name, flow_slugs))
 
 
 async def mark_worker_stopped(conn: AsyncConn, worker_id: str) -> None:
