@@ -66,6 +66,22 @@ class Hand:
         self.claim()
         self.call("fail_task", run_id, step, index, "boom", None, is_final, 0)
 
+    def emit(self, run_id: UUID, step: str, *items: Any, index: int = 0) -> None:
+        """Emit items from the attempt of a task that is under way."""
+        self.claim()
+        next_number = """
+            select coalesce(max(item.number), 0) + 1
+            from pgflow.step_tasks as task
+            left join pgflow.stream_items as item
+              on (item.run_id, item.step_slug, item.task_index, item.attempt)
+                = (task.run_id, task.step_slug, task.task_index, task.attempts_count)
+            where (task.run_id, task.step_slug, task.task_index) = (%s, %s, %s)
+        """
+        row = self.conn.execute(next_number, (run_id, step, index)).fetchone()
+        arrays = [run_id], [step], [index], [None], [row[0] if row else 1], [Jsonb(list(items))]
+        refused = self.call("append_to_streams", *arrays)
+        assert refused is None, refused
+
     def cancel(self, run_id: UUID, reason: str | None = None) -> None:
         self.call("cancel_run", run_id, reason)
 

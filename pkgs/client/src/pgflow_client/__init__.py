@@ -49,6 +49,7 @@ from pgflow_client.events import (
     StepStarted,
 )
 from pgflow_client.progress import RunProgress, RunStatus, StepProgress, StepStatus
+from pgflow_client.streams import StreamItem
 
 __all__ = [
     "ArraysDiffer",
@@ -94,6 +95,7 @@ __all__ = [
     "StepSkipped",
     "StepStarted",
     "StepStatus",
+    "StreamItem",
     "WaitInTransaction",
     "WaitTimeout",
     "WorkerNotRegistered",

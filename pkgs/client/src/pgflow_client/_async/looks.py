@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pgflow_client._functions.runs import get_run_progress
 from pgflow_client.errors import DatabaseUnreachable, RunNotFound, WaitTimeout
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
     from pgflow_client._async.database import Database
     from pgflow_client._async.watcher import Watch
+    from pgflow_client._functions.call import Call
     from pgflow_client.progress import RunProgress
 
 __all__ = ["Looks", "look_at"]
 
+T = TypeVar("T")
+
 logger = logging.getLogger("pgflow.client")
+
+_FOR_EVER: Final = float("inf")
 
 
 async def look_at(database: Database, run_id: UUID) -> RunProgress:
@@ -28,24 +33,20 @@ async def look_at(database: Database, run_id: UUID) -> RunProgress:
     Raises:
         RunNotFound: There is no such run.
     """
-    progress = await database.call(get_run_progress(run_id))
-    if progress is None:
-        hint = "it was never committed, or has been deleted"
-        raise RunNotFound(f"run {run_id} does not exist", hint, f"run_id={run_id}")
-    return progress
+    return _existing(await database.call(get_run_progress(run_id)), run_id)
 
 
 class Looks:
     """The looks of one caller at one run."""
 
     def __init__(
-        self, database: Database, watch: Watch, flow_slug: str, timeout: timedelta | None
+        self, database: Database, watch: Watch, flow_slug: str, timeout: timedelta | None = None
     ) -> None:
         self._database = database
         self._flow_slug = flow_slug
         self._watch = watch
         self._timeout = timeout
-        seconds = float("inf") if timeout is None else timeout.total_seconds()
+        seconds = _FOR_EVER if timeout is None else timeout.total_seconds()
         self._deadline = time.monotonic() + seconds
         self._has_looked = False
 
@@ -58,22 +59,56 @@ class Looks:
             DatabaseUnreachable: The database cannot be reached over the caller's connection.
         """
         if self._has_looked:
-            await self._pause()
+            await self.pause()
+        self._has_looked = True
+        return await self.look()
+
+    async def look(self) -> RunProgress:
+        """Return how far the run has come now.
+
+        Raises:
+            RunNotFound: There is no such run.
+            WaitTimeout: The time is up, and the database could not be reached.
+            DatabaseUnreachable: The database cannot be reached over the caller's connection.
+        """
+        run_id = self._watch.run_id
+        return _existing(await self.ask(get_run_progress(run_id)), run_id)
+
+    async def ask(self, call: Call[T]) -> T:
+        """Run a call that only reads, for as long as it takes to reach the database.
+
+        Raises:
+            PgflowError: The database refused.
+            WaitTimeout: The time is up, and the database could not be reached.
+            DatabaseUnreachable: The database cannot be reached over the caller's connection.
+        """
         while True:
             try:
-                progress = await look_at(self._database, self._watch.run_id)
+                return await self._database.call(call)
             except DatabaseUnreachable as error:
                 # Whoever has a handle has reached the database before, so it will be back.
                 if not self._database.can_reconnect:
                     raise
                 logger.info("looking at run %s again soon: %s", self._watch.run_id, error)
-                await self._pause()
-            else:
-                self._has_looked = True
-                return progress
+                await self.pause()
 
-    async def _pause(self) -> None:
+    async def pause(self, longest: float = _FOR_EVER) -> bool:
+        """Wait until there may be news, and return whether that is so.
+
+        Args:
+            longest: At most so many seconds.
+
+        Raises:
+            WaitTimeout: The time is up.
+        """
         left = self._deadline - time.monotonic()
         if left <= 0 and self._timeout is not None:
             raise WaitTimeout(self._watch.run_id, self._flow_slug, self._timeout)
-        await self._watch.until_next_look(left)
+        return await self._watch.until_next_look(min(left, longest))
+
+
+def _existing(progress: RunProgress | None, run_id: UUID) -> RunProgress:
+    if progress is None:
+        hint = "it was never committed, or has been deleted"
+        raise RunNotFound(f"run {run_id} does not exist", hint, f"run_id={run_id}")
+    return progress

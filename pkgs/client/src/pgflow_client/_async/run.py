@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pgflow_client._async.looks import Looks, look_at
-from pgflow_client._async.watcher import Watch
+from pgflow_client._async.run_streams import RunStreams
 from pgflow_client._follow import Follower
 from pgflow_client._functions.runs import (
     get_run_output,
@@ -19,8 +19,6 @@ from pgflow_client.errors import (
     RunNotFound,
     StepNotCompleted,
     StepNotFound,
-    WaitInTransaction,
-    WrongFlow,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
 T = TypeVar("T")
 
 
-class AsyncRun(Generic[I]):
+class AsyncRun(RunStreams, Generic[I]):
     """One execution of a flow. Made by a client, and good for as long as the client is open.
 
     Attributes:
@@ -60,11 +58,8 @@ class AsyncRun(Generic[I]):
         flow: Flow[I] | None,
         status: RunStatus,
     ) -> None:
-        self.run_id = run_id
-        self.flow_slug = flow_slug
+        super().__init__(database, watcher, run_id, flow_slug)
         self.flow = flow
-        self._database = database
-        self._watcher = watcher
         self._status: RunStatus = status
 
     def __repr__(self) -> str:
@@ -227,16 +222,6 @@ class AsyncRun(Generic[I]):
             return []
         return await self._database.call(get_run_reopenings(self.run_id, known))
 
-    def _watch(self) -> Watch:
-        if self._database.is_in_transaction():
-            raise WaitInTransaction(self.run_id)
-        return Watch(self.run_id, self._watcher)
-
     def _saw(self, progress: RunProgress) -> RunProgress:
         self._status = progress.status
         return progress
-
-    def _own_slug(self, step: AnyStep) -> str:
-        if step.flow.slug != self.flow_slug:
-            raise WrongFlow(self.run_id, self.flow_slug, repr(step))
-        return step.slug

@@ -62,8 +62,12 @@ class Watch:
         """End the wait for the next look."""
         self._flag.set()
 
-    async def until_next_look(self, longest: float) -> None:
-        """Wait until the run may have changed, or it is time to look anyway.
+    def expect_more(self) -> None:
+        """Look again soon, where nobody says when: news rarely come alone."""
+        self._pace.restart()
+
+    async def until_next_look(self, longest: float) -> bool:
+        """Wait until the run may have changed, or it is time to look anyway; return whether it is.
 
         Args:
             longest: At most so many seconds.
@@ -72,6 +76,7 @@ class Watch:
         was_prompted = await self._flag.take(min(delay, longest))
         if was_prompted and (gap := self._pace.take_gap()) > 0:
             await sleep(min(gap, longest))
+        return was_prompted or delay <= longest
 
     def __enter__(self) -> Watch:
         if self._watcher is not None:
