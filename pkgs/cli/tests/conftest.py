@@ -41,8 +41,9 @@ async def double(number: int) -> int:
 
 HANDLERS = """
 import asyncio, time
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from pgflow_dsl import Flow, job
+from pgflow_dsl import Context, Flow, job
 
 @job(timeout=timedelta(seconds=1), max_attempts=1)
 def hang(seconds: float) -> None:
@@ -72,6 +73,14 @@ def far(seconds: float) -> None:
 async def rest(seconds: float) -> str:
     await asyncio.sleep(seconds)
     return "rested"
+
+@job
+async def tell(ctx: Context[str]) -> str:
+    return ctx.resources
+
+@asynccontextmanager
+async def lifespan(worker):
+    yield f"resources of a worker that is {worker.state}"
 
 def reshaped(steps: int) -> Flow[None]:
     flow = Flow("shaped")

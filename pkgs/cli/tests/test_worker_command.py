@@ -104,3 +104,36 @@ def test_a_worker_that_only_polls_does_its_work_and_logs_json(
     assert sorted(record["attempt"] for record in about) == [1, 1, 2, 2]
     assert [record["retry_in"] for record in about if "retry_in" in record] == [0]
     assert len([record for record in about if record.get("duration", -1) >= 0]) == 2
+
+
+def test_a_worker_heeds_its_limits_and_makes_resources(
+    pgflow: Command, worker: StartWorker, conn: Any
+):
+    worker("handlers.py", "--limit", "rest=1", "--lifespan", "handlers:lifespan")
+    for _ in range(2):
+        pgflow("start", "rest", "600")
+    pgflow("start", "tell")
+    until(lambda: sorted(statuses(conn)) == ["completed", "queued", "started"], PATIENCE)
+    told = conn.execute("select output from pgflow.step_tasks where status = 'completed'")
+    assert told.fetchone() == ("resources of a worker that is starting",)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--limit", "rest=0"], "rest=0"),
+        (["--limit", "rest"], "FLOW.STEP=N"),
+        (["--limit", "work=1"], "does not serve flow 'work'"),
+        (["--lifespan", "handlers"], "'handlers' names no flow"),
+        (["--lifespan", "handlers:nothing"], "there is no 'nothing' in handlers"),
+        (["--lifespan", "handlers:lifespan.__name__"], "is a str, no function"),
+    ],
+)
+def test_what_is_wrong_with_a_limit_or_a_lifespan_is_told(
+    pgflow: Command, worker: StartWorker, words: list[str], told: str
+):
+    # The fixture has written the module.
+    assert worker is not None
+    refused = pgflow("worker", "handlers:rest", *words)
+    assert refused.code in (1, 2)
+    assert told in refused.err

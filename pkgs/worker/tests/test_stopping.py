@@ -157,7 +157,7 @@ def test_a_drain_while_the_server_is_down_ends(
 ):
     import pgflow_core_sql
 
-    monkeypatch.setattr("pgflow_worker.worker._LAST_WORDS", 0.5)
+    monkeypatch.setattr("pgflow_worker._ending._LAST_WORDS", 0.5)
     flow, began = endless()
     with throwaway_server() as server:
         url = server.url()
@@ -214,7 +214,7 @@ def test_who_waits_for_a_worker_that_cannot_start_is_told(conn: psycopg.Connecti
 def test_a_worker_whose_schema_is_taken_away_ends_with_the_reason(
     db: str, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("pgflow_worker.worker._LAST_WORDS", 0.5)
+    monkeypatch.setattr("pgflow_worker._ending._LAST_WORDS", 0.5)
     flow, _ = endless()
 
     async def serve() -> None:
@@ -231,7 +231,7 @@ def test_a_worker_whose_schema_is_taken_away_ends_with_the_reason(
 def test_a_worker_that_may_not_report_ends_with_the_reason_and_blames_no_task(
     db: str, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("pgflow_worker.worker._LAST_WORDS", 0.5)
+    monkeypatch.setattr("pgflow_worker._ending._LAST_WORDS", 0.5)
     flow = Flow("unreported", input=int)
     began, release = asyncio.Event(), asyncio.Event()
 

@@ -19,6 +19,7 @@ from pgflow_worker import (
 )
 from pgflow_worker._exchange import _halves
 from pgflow_worker._faults import describe
+from pgflow_worker._limits import Limits
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Slots
 from pgflow_worker.registry import Registry
@@ -37,32 +38,78 @@ def reports(completed: int, failed: int) -> Reports:
     )
 
 
+def rows(count: int, step_slug: str = "step") -> list[TaskRow]:
+    return [row(index)._replace(step_slug=step_slug) for index in range(count)]
+
+
 def test_slots_are_reserved_all_at_once_and_given_back():
     slots = Slots(5)
-    assert slots.reserve() == 5
-    assert slots.reserve() == 0
-    slots.give_back(2)
-    slots.give_back(1)
-    assert slots.reserve() == 3
-    slots.take_back(2)
-    assert slots.reserve() == 0
-    slots.give_back(3)
-    assert slots.reserve() == 1
+    reserved = slots.reserve()
+    assert (reserved.quantity, reserved.text) == (5, None)
+    assert slots.reserve().quantity == 0
+    assert slots.settle(reserved, rows(3)) == []
+    slots.give_back(rows(1))
+    assert slots.reserve().quantity == 3
+    slots.take_back(rows(2))
+    assert slots.reserve().quantity == 0
+    slots.give_back(rows(3))
+    assert slots.reserve().quantity == 1
 
 
 def test_who_waits_for_room_is_not_woken_by_room_that_is_taken_at_once():
     async def wait() -> None:
         slots = Slots(1)
-        slots.reserve()
+        slots.settle(slots.reserve(), rows(1))
         waiting = asyncio.create_task(slots.wait_for_room())
         await asyncio.sleep(0)
-        slots.give_back(1)
-        assert slots.reserve() == 1
+        slots.give_back(rows(1))
+        assert slots.reserve().quantity == 1
         for _ in range(5):
             await asyncio.sleep(0)
         assert not waiting.done()
-        slots.give_back(1)
+        slots.give_back(rows(1))
         await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(wait())
+
+
+def test_the_room_of_a_limited_step_is_reserved_by_one_claim_at_a_time():
+    slots = Slots(10, ["flow"], {"flow.few": 2})
+    first = slots.reserve()
+    assert (first.quantity, first.room) == (10, {"flow.few": 2})
+    assert slots.settle(first, [*rows(1, "few"), *rows(4, "many")]) == []
+    second = slots.reserve()
+    assert (second.quantity, second.room) == (5, {"flow.few": 1})
+    slots.give_back(rows(1, "few"))
+    assert slots.reserve().room == {"flow.few": 1}
+    assert slots.settle(second, []) == []
+    slots.give_back([*rows(1, "few"), *rows(4, "many")])
+    assert slots.reserve().room == {"flow.few": 2}
+
+
+def test_what_a_claim_took_beyond_a_limit_is_told_and_counted():
+    slots = Slots(10, ["flow"], {"flow.few": 2})
+    claimed = rows(4, "few")
+    assert slots.settle(slots.reserve(), claimed) == claimed[2:]
+    assert slots.reserve().room == {"flow.few": 0}
+    slots.give_back(claimed)
+    assert slots.reserve().room == {"flow.few": 2}
+
+
+def test_a_flow_at_its_limit_is_closed_and_a_worker_of_closed_flows_waits():
+    async def wait() -> None:
+        slots = Slots(10, ["flow", "other"], {"flow": 1, "other": 1})
+        assert slots.limits_flows
+        slots.settle(slots.reserve(), rows(1))
+        assert slots.open_flows() == ["other"]
+        other = [row()._replace(flow_slug="other")]
+        slots.settle(slots.reserve(), other)
+        assert slots.reserve().quantity == 0
+        waiting = asyncio.create_task(slots.wait_for_room())
+        await asyncio.sleep(0)
+        slots.give_back(other)
+        await asyncio.wait_for(waiting, 10)
+        assert slots.open_flows() == ["other"]
 
     asyncio.run(wait())
 
@@ -165,6 +212,7 @@ def test_what_is_no_flow_cannot_be_served():
     ("option", "value"),
     [
         ("concurrency", 0),
+        ("limits", {"flow": 0}),
         ("lanes", 0),
         ("threads", 0),
         ("processes", -1),
@@ -179,6 +227,28 @@ def test_an_option_out_of_its_range_is_named(option: str, value: Any):
     with pytest.raises(WorkerOptionsInvalid, match=option) as raised:
         WorkerOptions(**{option: value})
     assert isinstance(raised.value, ValueError)
+
+
+@pytest.mark.parametrize("limited", ["elsewhere", "plain.elsewhere", "elsewhere.plain", ""])
+def test_a_limit_of_what_the_worker_does_not_serve_is_refused(limited: str):
+    @job
+    async def plain(number: int) -> int:
+        return number
+
+    with pytest.raises(WorkerOptionsInvalid, match="limits"):
+        Limits({limited: 1}, Registry([plain]))
+
+
+def test_limits_are_given_for_flows_and_steps_or_by_their_slugs():
+    @job
+    async def plain(number: int) -> int:
+        return number
+
+    registry = Registry([plain])
+    by_object = Limits({plain: 5, plain.main: 2}, registry)
+    assert by_object.counts == {"plain": 5, "plain.plain": 2}
+    assert by_object.steps == [("plain", "plain")]
+    assert Limits({"plain": 5, "plain.plain": 2}, registry).counts == by_object.counts
 
 
 def test_states_follow_each_other_as_the_table_says():

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from pgflow_dsl import Flow, Step
 
@@ -24,10 +24,10 @@ from pgflow_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import ModuleType
 
-__all__ = ["load_flow", "load_flows", "names_code"]
+__all__ = ["load_flow", "load_flows", "load_function", "names_code"]
 
 _NAMES: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MODULE: Final = re.compile(r"\w+(\.\w+)*")
@@ -81,6 +81,24 @@ def load_flow(target: str) -> Flow[Any]:
     return next(iter(flows.values()))
 
 
+def load_function(target: str) -> Callable[..., Any]:
+    """Import the function that a target names.
+
+    Args:
+        target: `module:function`, or with the path of a file in place of the module.
+
+    Raises:
+        FlowLoadError: The module is not there or cannot be imported, or has no such function.
+    """
+    name, attribute = _split(target)
+    if attribute is None:
+        raise TargetInvalid(target)
+    value = _value_named(attribute, name, _import(name, target), target, ())
+    if not callable(value):
+        raise FlowMissing(target, f"{attribute!r} in {name} is {_kind_of(value)}, no function", ())
+    return cast("Callable[..., Any]", value)
+
+
 def _flows_of(target: str) -> dict[str, Flow[Any]]:
     """Return the flows that a target names, at least one, by their names in the module."""
     name, attribute = _split(target)
@@ -112,15 +130,22 @@ def _flows_in(module: ModuleType) -> dict[str, Flow[Any]]:
 def _flow_named(
     attribute: str, name: str, module: ModuleType, target: str, known: tuple[str, ...]
 ) -> Flow[Any]:
+    value = _value_named(attribute, name, module, target, known)
+    if _is_flow(value):
+        return value
+    raise FlowMissing(target, f"{attribute!r} in {name} is {_kind_of(value)}, not a flow", known)
+
+
+def _value_named(
+    attribute: str, name: str, module: ModuleType, target: str, known: tuple[str, ...]
+) -> object:
     value: Any = module
     for part in attribute.split("."):
         # A reference such as `flow.input` raises what is an AttributeError, too.
         value = getattr(value, part, _NOTHING)
         if value is _NOTHING:
             raise FlowMissing(target, f"there is no {attribute!r} in {name}", known)
-    if _is_flow(value):
-        return value
-    raise FlowMissing(target, f"{attribute!r} in {name} is {_kind_of(value)}, not a flow", known)
+    return value
 
 
 def _kind_of(value: object) -> str:

@@ -8,7 +8,7 @@ from pgflow_worker.errors import (
     WorkerStateInvalid,
 )
 from pgflow_worker.health import WorkerHealth
-from pgflow_worker.options import WorkerOptions
+from pgflow_worker.options import LimitsOption, WorkerOptions
 from pgflow_worker.state import WorkerState
 from pgflow_worker.worker import Lifespan, Worker
 
@@ -17,6 +17,7 @@ __all__ = [
     "FlowShapeMismatch",
     "FlowsInvalid",
     "Lifespan",
+    "LimitsOption",
     "Worker",
     "WorkerHealth",
     "WorkerOptions",

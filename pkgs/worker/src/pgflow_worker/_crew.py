@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from pgflow_client.worker_protocol import Failure, Link, TaskRow, find_lost_attempts
 
@@ -52,9 +52,15 @@ class Crew:
             self._outbox.add_failure(Failure(row=row, message=unknown))
             return
         attempt = Attempt(handler=handler, row=row)
-        task = asyncio.create_task(self._runner.run(attempt))
-        self._tasks[task] = attempt
-        task.add_done_callback(self._tasks.pop)
+        self._track(attempt, self._runner.run(attempt))
+
+    def turn_away(self, row: TaskRow) -> None:
+        """Hand back a claimed task of a known step that there is no room for."""
+        handler = self._registry.find(row.flow_slug, row.step_slug)
+        if self._given_up is not None or handler is None:
+            self._not_begun.append(row)
+        else:
+            self._track(Attempt(handler=handler, row=row), self._runner.hand_back(row))
 
     async def watch(self, link: Link, let_go: Callable[[TaskRow], None]) -> None:
         """Cancel, for ever, handlers whose attempts count no longer: run ended, or lease lost.
@@ -116,6 +122,11 @@ class Crew:
             attempt.row for task, attempt in tasks.items() if not task.done() or task.cancelled()
         ]
         return unfinished + self._not_begun
+
+    def _track(self, attempt: Attempt, run: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(run)
+        self._tasks[task] = attempt
+        task.add_done_callback(self._tasks.pop)
 
 
 def _key(row: TaskRow) -> tuple[str, str, int, int]:

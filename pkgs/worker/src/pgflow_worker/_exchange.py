@@ -20,7 +20,7 @@ from pgflow_client.worker_protocol import (
 
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
-from pgflow_worker._slots import Slots
+from pgflow_worker._slots import Reservation, Slots
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -30,6 +30,7 @@ _FURTHER_LOOKS: Final = (5.0, 30.0)
 # Classes of errors that lie in a value, such as too deep a nesting.
 _VALUE_ERRORS: Final = frozenset({"22", "54"})
 _NOT_REGISTERED: Final = "PF007"
+_NOTHING: Final = Reservation(quantity=0, room={})
 
 
 class Exchange:
@@ -43,6 +44,7 @@ class Exchange:
         outbox: Results to report.
         slots: Room for tasks.
         dispatch: Takes over a claimed task.
+        turn_away: Hands back a claimed task that there is no room for.
         register: Registers the worker, where the database does not know it any more.
         observer: Is told of claims and reports.
 
@@ -61,6 +63,7 @@ class Exchange:
         outbox: Outbox,
         slots: Slots,
         dispatch: Callable[[TaskRow], None],
+        turn_away: Callable[[TaskRow], None],
         register: Callable[[AsyncConn], Awaitable[None]],
         observer: Observer,
     ) -> None:
@@ -69,6 +72,7 @@ class Exchange:
         self._outbox: Final = outbox
         self._slots: Final = slots
         self._dispatch: Final = dispatch
+        self._turn_away: Final = turn_away
         self._register: Final = register
         self._observer: Final = observer
         self._held: Final[dict[tuple[str, str, int, int], TaskRow]] = {}
@@ -123,7 +127,7 @@ class Exchange:
     def let_go(self, row: TaskRow) -> None:
         """Forget an attempt that counts no longer and free its slot; its result is dropped."""
         if self._held.pop(_key(row), None) is not None:
-            self._slots.give_back(1)
+            self._slots.give_back([row])
             self._settled.set()
 
     async def run_lane(self, link: Link) -> None:
@@ -140,21 +144,22 @@ class Exchange:
 
     async def claim(self, link: Link) -> bool:
         """Claim what there is room for; return whether as much came as was asked for."""
-        quantity = self._reserve()
-        if not quantity:
+        asked = self._reserve()
+        if not asked.quantity:
             return False
 
         async def call(conn: AsyncConn) -> list[TaskRow]:
-            return await claim_tasks(conn, self._worker_id, self._flow_slugs, quantity)
+            return await claim_tasks(
+                conn, self._worker_id, self._flow_slugs, asked.quantity, asked.text
+            )
 
-        claimed = 0
+        claimed: list[TaskRow] = []
         try:
-            rows = await self._call(link, call, insists=True)
-            claimed = self._take_over(rows)
+            claimed = _claimed(await self._call(link, call, insists=True))
             self.looks += 1
         finally:
-            self._end_claim(quantity, claimed)
-        return claimed == quantity
+            self._end_claim(asked, claimed)
+        return len(claimed) == asked.quantity
 
     async def release_unknown(self, link: Link) -> None:
         """Hand back tasks of claims whose answer was lost with a connection, if there may be."""
@@ -188,35 +193,37 @@ class Exchange:
 
     async def _report(self, link: Link, reports: Reports, *, claims: bool = True) -> None:
         # The slots of what is reported now are the room to claim into.
-        freed = sum(_key(row) in self._held for row in reports.rows())
+        freed = [row for row in reports.rows() if _key(row) in self._held]
         self._slots.give_back(freed)
-        quantity = self._reserve() if claims else 0
+        asked = self._reserve() if claims else _NOTHING
 
         async def call(conn: AsyncConn) -> list[TaskRow]:
             return await report_and_claim(
-                conn, self._worker_id, self._flow_slugs, quantity, reports
+                conn, self._worker_id, self._flow_slugs, asked.quantity, reports, asked.text
             )
 
-        claimed = 0
+        claimed: list[TaskRow] = []
         try:
             rows = await self._call(link, call)
             self.drop(reports.rows())
             self._observer.reported(reports, [row for row in rows if row.refused is not None])
-            claimed = self._take_over(rows)
+            claimed = _claimed(rows)
         except (DatabaseError, ValueError) as error:
             if isinstance(error, DatabaseError) and is_lasting(error):
                 raise
             # The parts will free their slots again.
             self._slots.take_back(freed)
-            if quantity:
+            if asked.quantity:
                 # It may be the claim that fails, and no result is at fault.
                 await self._report(link, reports, claims=False)
             else:
                 await self._report_parts(link, reports, error)
         finally:
-            if quantity:
-                self._end_claim(quantity, claimed)
-        if (quantity and claimed < quantity and not self.is_marked) or reports.failures:
+            if asked.quantity:
+                self._end_claim(asked, claimed)
+        # A flow whose limit was reached has no mark, and may have room again.
+        needs_mark = not self.is_marked or self._slots.limits_flows
+        if (needs_mark and len(claimed) < asked.quantity) or reports.failures:
             # There is room left over, or a retry may come due before the next look.
             self.is_marked = False
             self.call_for_work.set()
@@ -247,34 +254,34 @@ class Exchange:
             # The database takes the task from its worker when its time is over.
             self.let_go(row)
 
-    def _reserve(self) -> int:
+    def _reserve(self) -> Reservation:
         if not self._is_claiming or self._may_hold_unknown:
-            return 0
-        quantity = self._slots.reserve()
-        if quantity:
+            return _NOTHING
+        asked = self._slots.reserve()
+        if asked.quantity:
             self._claims_under_way += 1
-        return quantity
+        return asked
 
-    def _end_claim(self, quantity: int, claimed: int) -> None:
-        self._slots.give_back(quantity - claimed)
+    def _end_claim(self, asked: Reservation, claimed: list[TaskRow]) -> None:
+        """Dispatch what was claimed, and give back the slots that it did not fill."""
+        excess = self._slots.settle(asked, claimed)
+        for row in claimed:
+            self._held[_key(row)] = row
+        for row in claimed:
+            if row in excess:
+                self._turn_away(row)
+            else:
+                self._dispatch(row)
+        self.claimed += len(claimed)
+        self._observer.claimed(claimed, len(self._held))
         self._claims_under_way -= 1
         self._settled.set()
-        if claimed == quantity:
+        if len(claimed) == asked.quantity:
             # The database has dropped the mark of a worker that may be full.
             self.is_marked = False
-
-    def _take_over(self, rows: list[TaskRow]) -> int:
-        """Dispatch claimed tasks and tell of refused reports; return how many were claimed."""
-        refused = [row for row in rows if row.refused is not None]
-        if refused:
-            _warn_of_refusals(refused)
-            rows = [row for row in rows if row.refused is None]
-        for row in rows:
-            self._held[_key(row)] = row
-            self._dispatch(row)
-        self.claimed += len(rows)
-        self._observer.claimed(rows, len(self._held))
-        return len(rows)
+            if self._slots.free > 0:
+                # It is not: another lane has freed slots meanwhile.
+                self.call_for_work.set()
 
     def _lost_an_answer(self) -> None:
         self._suspect_unknown()
@@ -286,6 +293,15 @@ class Exchange:
         self._may_hold_unknown = True
         self.is_marked = False
         self.call_for_work.set()
+
+
+def _claimed(rows: list[TaskRow]) -> list[TaskRow]:
+    """Return the claimed tasks of an answer, and tell of the refused reports in it."""
+    refused = [row for row in rows if row.refused is not None]
+    if not refused:
+        return rows
+    _warn_of_refusals(refused)
+    return [row for row in rows if row.refused is None]
 
 
 def _warn_of_refusals(rows: list[TaskRow]) -> None:

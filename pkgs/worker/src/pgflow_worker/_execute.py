@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -39,13 +39,13 @@ class TaskRunner:
         outbox: Outbox,
         executors: Executors,
         reach: Reach,
-        hand_back: Callable[[TaskRow], Awaitable[None]],
+        hand_back: Callable[[TaskRow], Coroutine[Any, Any, None]],
         observer: Observer,
     ) -> None:
         self._outbox: Final = outbox
         self._executors: Final = executors
         self._reach: Final = reach
-        self._hand_back: Final = hand_back
+        self.hand_back: Final = hand_back
         self._observer: Final = observer
 
     async def run(self, attempt: Attempt) -> None:
@@ -66,7 +66,7 @@ class TaskRunner:
             if isinstance(error, _CANCELLATIONS) and _is_cancelled():
                 raise asyncio.CancelledError from None
             if isinstance(error, NoRoom):
-                await self._hand_back(row)
+                await self.hand_back(row)
             else:
                 self._fail(row, describe(error), began, error)
         else:

@@ -24,7 +24,6 @@ class Hunter:
         exchange: Claims.
         slots: Room for tasks.
         worker_id: The worker.
-        flow_slugs: The flows it serves.
         poll_interval: Longest time without a look, in seconds.
     """
 
@@ -34,13 +33,11 @@ class Hunter:
         slots: Slots,
         *,
         worker_id: str,
-        flow_slugs: list[str],
         poll_interval: float,
     ) -> None:
         self._exchange: Final = exchange
         self._slots: Final = slots
         self._worker_id: Final = worker_id
-        self._flow_slugs: Final = flow_slugs
         self._poll_interval: Final = poll_interval
         self._due_at: float | None = None
 
@@ -67,8 +64,9 @@ class Hunter:
     async def _mark(self, link: Link) -> None:
         # Before the call: a claim of a lane meanwhile may have the mark dropped.
         self._exchange.is_marked = True
+        flow_slugs = self._slots.open_flows()
         due = await link.call(
-            lambda conn: wait_for_tasks(conn, self._worker_id, self._flow_slugs), insists=True
+            lambda conn: wait_for_tasks(conn, self._worker_id, flow_slugs), insists=True
         )
         # One that is due already is claimed at the next look, unless another transaction holds it.
         now = asyncio.get_running_loop().time()

@@ -1,7 +1,31 @@
-"""Room for tasks: how many more the worker can take."""
+"""Room for tasks: how many more the worker can take, of all, of a flow, and of a step."""
 
 import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+
+from pgflow_client.worker_protocol import TaskRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Slots that a claim may fill.
+
+    Attributes:
+        quantity: How many.
+        room: How many of them at most with tasks of a limited queue, "flow" or "flow.step".
+    """
+
+    quantity: int
+    room: Mapping[str, int]
+
+    @property
+    def text(self) -> str | None:
+        """The room as the database takes it; None where nothing is limited."""
+        return json.dumps(self.room) if self.room else None
 
 
 class Slots:
@@ -9,10 +33,17 @@ class Slots:
 
     Args:
         count: How many there are.
+        flow_slugs: The flows that they serve.
+        limits: How many there are of them for a queue, "flow" or "flow.step".
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(
+        self, count: int, flow_slugs: Sequence[str] = (), limits: Mapping[str, int] | None = None
+    ) -> None:
         self._free = count
+        self._flow_slugs: Final = flow_slugs
+        self._free_of: Final = Counter(limits or {})
+        self._limits_flows: Final = any(slug in self._free_of for slug in flow_slugs)
         self._room: Final = asyncio.Event()
         self._room.set()
 
@@ -21,27 +52,85 @@ class Slots:
         """How many are free; below 0 where more were taken back than there were."""
         return self._free
 
-    def reserve(self) -> int:
-        """Take all free slots and return how many they were."""
-        taken = max(self._free, 0)
-        self._free -= taken
-        self._room.clear()
-        return taken
+    @property
+    def limits_flows(self) -> bool:
+        """Whether a whole flow is limited."""
+        return self._limits_flows
 
-    def give_back(self, count: int) -> None:
-        """Free slots."""
-        self._free += count
-        if self._free > 0:
-            self._room.set()
+    def open_flows(self) -> Sequence[str]:
+        """Return the flows that there is room for."""
+        if not self._limits_flows:
+            return self._flow_slugs
+        return [
+            slug
+            for slug in self._flow_slugs
+            if slug not in self._free_of or self._free_of[slug] > 0
+        ]
+
+    def reserve(self) -> Reservation:
+        """Take all free slots, and of limited queues all that is free of them."""
+        room = {queue: max(free, 0) for queue, free in self._free_of.items()}
+        quantity = self._free if self._has_room() else 0
+        if quantity:
+            self._free -= quantity
+            self._free_of.subtract(room)
+        self._room.clear()
+        return Reservation(quantity=quantity, room=room)
+
+    def settle(self, reservation: Reservation, rows: Sequence[TaskRow]) -> list[TaskRow]:
+        """Give back what a claim did not fill.
+
+        Args:
+            reservation: What it could fill.
+            rows: What it took.
+
+        Returns:
+            Those of the tasks for which there was no room, because their step was not yet claimed
+            apart; they have slots all the same.
+        """
+        excess: list[TaskRow] = []
+        if reservation.room:
+            left = Counter(reservation.room)
+            for row in rows:
+                queues = self._limited_queues(row)
+                if any(left[queue] <= 0 for queue in queues):
+                    excess.append(row)
+                left.subtract(queues)
+            self._free_of.update(left)
+        self._free += reservation.quantity - len(rows)
+        self._tell()
+        return excess
+
+    def give_back(self, rows: Iterable[TaskRow]) -> None:
+        """Free the slots of tasks."""
+        for row in rows:
+            self._free += 1
+            if self._free_of:
+                self._free_of.update(self._limited_queues(row))
+        self._tell()
+
+    def take_back(self, rows: Iterable[TaskRow]) -> None:
+        """Take slots that were freed too soon; the count of free ones may fall below none."""
+        for row in rows:
+            self._free -= 1
+            if self._free_of:
+                self._free_of.subtract(self._limited_queues(row))
+        if not self._has_room():
+            self._room.clear()
 
     async def wait_for_room(self) -> None:
-        """Return as soon as a slot is free."""
+        """Return as soon as a slot is free that some flow may use."""
         # A lane may take what woke this up before it runs.
-        while self._free <= 0:
+        while not self._has_room():
             await self._room.wait()
 
-    def take_back(self, count: int) -> None:
-        """Take slots that were freed too soon; the count of free ones may fall below none."""
-        self._free -= count
-        if self._free <= 0:
-            self._room.clear()
+    def _has_room(self) -> bool:
+        return self._free > 0 and (not self._limits_flows or bool(self.open_flows()))
+
+    def _tell(self) -> None:
+        if self._has_room():
+            self._room.set()
+
+    def _limited_queues(self, row: TaskRow) -> list[str]:
+        queues = (f"{row.flow_slug}", f"{row.flow_slug}.{row.step_slug}")
+        return [queue for queue in queues if queue in self._free_of]

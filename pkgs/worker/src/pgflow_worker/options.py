@@ -1,9 +1,21 @@
 """What a worker can be told about itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeAlias
+
+from pgflow_dsl import AnyStep, Flow
 
 from pgflow_worker.errors import WorkerOptionsInvalid
+
+LimitsOption: TypeAlias = (
+    Mapping[str, int]
+    | Mapping[Flow[Any], int]
+    | Mapping[AnyStep, int]
+    | Mapping[Flow[Any] | AnyStep, int]
+)
+"""How many tasks at once, of flows and steps, or by their slugs: "flow" and "flow.step"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +27,9 @@ class WorkerOptions:
 
     Attributes:
         concurrency: Tasks that may be under way at once, 1 or more. It is also the largest claim.
+        limits: How many of these may be tasks of a flow, or of a step: {flow: 10, step: 2}, or by
+            their slugs {"flow": 10, "flow.step": 2}. For this worker alone; others have their own.
+            Tasks of other steps are claimed meanwhile.
         threads: Threads for sync handlers; None is the lesser of `concurrency` and 32. A task that
             waits for a thread or process for 20 seconds is handed back.
         processes: Processes for handlers with executor="process"; None is one for each CPU.
@@ -42,6 +57,7 @@ class WorkerOptions:
     """
 
     concurrency: int = 100
+    limits: LimitsOption | None = None
     threads: int | None = None
     processes: int | None = None
     lanes: int = 2
@@ -62,6 +78,9 @@ class WorkerOptions:
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise WorkerOptionsInvalid(f"{name} has to be 1 or more, not {count}")
+        for limited, count in (self.limits or {}).items():
+            if count < 1:
+                raise WorkerOptionsInvalid(f"limits: {limited} has to be 1 or more, not {count}")
         for name in ("heartbeat_interval", "poll_interval", "run_for", "idle_timeout"):
             span = getattr(self, name)
             if span is not None and span <= timedelta(0):

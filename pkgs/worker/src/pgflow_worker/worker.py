@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import os
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -13,26 +11,26 @@ from uuid import uuid4
 from pgflow_client.errors import translate_errors
 from pgflow_client.worker_protocol import (
     AsyncConn,
-    DatabaseError,
     Link,
     TaskRow,
-    mark_worker_stopped,
-    register_worker,
+    claim_apart,
     release_tasks,
-    track_worker_function,
 )
 from pgflow_dsl import Flow
 
 from pgflow_worker._compile import compile_flows
 from pgflow_worker._crew import Crew
+from pgflow_worker._ending import LastWords, end_task
 from pgflow_worker._exchange import Exchange
 from pgflow_worker._execute import TaskRunner
 from pgflow_worker._executors import Executors
 from pgflow_worker._heartbeat import Heartbeat
 from pgflow_worker._hunter import Hunter
 from pgflow_worker._inputs import Inputs
+from pgflow_worker._limits import Limits
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
+from pgflow_worker._registration import Registration
 from pgflow_worker._retirement import Retirement
 from pgflow_worker._slots import Slots
 from pgflow_worker._streams import Streams
@@ -48,10 +46,6 @@ logger: Final = logging.getLogger("pgflow.worker")
 
 # A poll has to be quicker where no notification can come.
 _DEAF_POLL_SHARE: Final = 0.1
-# How long a stopping worker tries to reach the database for its last words, in seconds: for all of
-# them, and for the very last.
-_LAST_WORDS: Final = 10.0
-_LAST_WORD: Final = 1.0
 _HUNTER: Final = "pgflow hunter"
 
 Lifespan: TypeAlias = Callable[["Worker"], AbstractAsyncContextManager[object]]
@@ -94,16 +88,21 @@ class Worker:
         self._ready: Final = asyncio.Event()
         self._ending: Final = asyncio.Event()
         self._at_once: Final = asyncio.Event()
-        self._registering: asyncio.Task[None] | None = None
-        self._last_words_until: float | None = None
+        self._last_words: Final = LastWords()
         self._heart: Heartbeat | None = None
         self._control: Final = self._link("worker")
+        self._registration: Final = Registration(
+            self.worker_id, self._registry.flow_slugs, self._options, self._control
+        )
         self._listens = self._options.listen is True
         self._executors: Final = Executors(self._options)
         self._reach: Final = Reach(
             inputs=Inputs(self._link("inputs")), streams=Streams(self._stop_lost)
         )
-        self._slots: Final = Slots(self._options.concurrency)
+        self._limits: Final = Limits(self._options.limits, self._registry)
+        self._slots: Final = Slots(
+            self._options.concurrency, self._registry.flow_slugs, self._limits.counts
+        )
         outbox = Outbox()
         self._observer: Final = Observer(
             self.worker_id, self._registry.flow_slugs, self._options, self._link
@@ -116,7 +115,8 @@ class Worker:
             outbox=outbox,
             slots=self._slots,
             dispatch=self._crew.begin,
-            register=self._register,
+            turn_away=self._crew.turn_away,
+            register=self._registration.make,
             observer=self._observer,
         )
         self._retirement: Final = Retirement(self._options, self._exchange, self.drain)
@@ -191,10 +191,9 @@ class Worker:
             conn = await self._control.open()
             self._choose_whether_to_listen()
             await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
-            await self._register(conn)
-            if self._options.function_name is not None:
-                slugs = self._registry.flow_slugs
-                await track_worker_function(conn, self._options.function_name, slugs)
+            await claim_apart(conn, self._limits.steps)
+            await self._registration.make(conn)
+            await self._registration.track_function(conn)
 
     async def _live(self, stack: AsyncExitStack) -> None:
         if self._lifespan is not None:
@@ -247,7 +246,7 @@ class Worker:
         task = asyncio.create_task(run(link), name=f"pgflow {name}")
 
         async def end() -> None:
-            await _end(task)
+            await end_task(task)
             await link.close()
 
         stack.push_async_callback(end)
@@ -259,7 +258,6 @@ class Worker:
             self._exchange,
             self._slots,
             worker_id=self.worker_id,
-            flow_slugs=self._registry.flow_slugs,
             poll_interval=poll if self._listens else poll * _DEAF_POLL_SHARE,
         ).run(link)
 
@@ -293,7 +291,7 @@ class Worker:
         finally:
             finished.cancel()
             at_once.cancel()
-        await self._last_words(self._hand_all_back)
+        await self._last_words.say(self._hand_all_back)
 
     async def _hand_all_back(self) -> None:
         """Cancel what is under way and return its tasks, which costs them no attempt."""
@@ -313,32 +311,23 @@ class Worker:
     async def _hand_back(self, row: TaskRow) -> None:
         """Return a task that was never begun."""
         logger.info("handing back step %s in run %s: no room", row.step_slug, row.run_id)
-        await self._control.call(lambda conn: release_tasks(conn, [row]))
+
+        async def call(conn: AsyncConn) -> None:
+            # Its flow may have been defined anew since this worker started.
+            await claim_apart(conn, self._limits.steps)
+            await release_tasks(conn, [row])
+
+        await self._control.call(call)
         self._exchange.let_go(row)
 
     async def _say_stopped(self) -> None:
-        if self._registering is not None:
-            await _end(self._registering)
-        await self._last_words(
-            lambda: self._control.call(lambda conn: mark_worker_stopped(conn, self.worker_id))
-        )
+        await self._registration.settle()
+        await self._last_words.say(self._registration.mark_stopped)
         await self._control.close()
         self._become(WorkerState.STOPPED)
         # Where it never was: who waits for it is told why not.
         self._ready.set()
         logger.info("worker %s has stopped", self.worker_id)
-
-    async def _last_words(self, say: Callable[[], Awaitable[None]]) -> None:
-        """Try for a bounded time, all in all; others take over what could not be said."""
-        now = asyncio.get_running_loop().time()
-        if self._last_words_until is None:
-            self._last_words_until = now + _LAST_WORDS
-        try:
-            async with asyncio.timeout_at(max(self._last_words_until, now + _LAST_WORD)):
-                await say()
-        except (TimeoutError, DatabaseError) as error:
-            reason = str(error) or "it does not answer"
-            logger.warning("the database was not told everything before the stop: %s", reason)
 
     def _heartbeat(self) -> Heartbeat:
         loop = asyncio.get_running_loop()
@@ -347,7 +336,7 @@ class Worker:
             loop.call_soon_threadsafe(self._deprecated)
 
         def on_unknown() -> None:
-            loop.call_soon_threadsafe(self._register_again)
+            loop.call_soon_threadsafe(self._registration.renew)
 
         return Heartbeat(
             self._conninfo,
@@ -362,28 +351,8 @@ class Worker:
         logger.info("worker %s is deprecated and drains", self.worker_id)
         self.drain()
 
-    async def _register(self, conn: AsyncConn) -> None:
-        name = self._options.function_name
-        place = name or f"{socket.gethostname()}:{os.getpid()}"
-        lease = int(self._options.lease.total_seconds())
-        await register_worker(conn, self.worker_id, self._registry.flow_slugs, place, lease)
-
-    def _register_again(self) -> None:
-        if self._registering is None or self._registering.done():
-            self._registering = asyncio.create_task(self._control.call(self._register))
-
     def _link(self, name: str) -> Link:
         return Link(self._conninfo, name, prepared_statements=self._options.prepared_statements)
 
     def _become(self, state: WorkerState) -> None:
         self._state = transition(self._state, state)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    # Again and again: a wait of the driver can swallow a cancellation on Python 3.11.
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=1)
-    if not task.cancelled():
-        # Looked at, so that it is not reported as lost; who cares has it from the task.
-        task.exception()

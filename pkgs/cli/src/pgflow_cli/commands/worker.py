@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pgflow_cli.options import database_url
+from pgflow_cli.options import database_url, read_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,14 @@ _port = click.IntRange(0, 65535)
     "--concurrency", type=_positive, default=100, show_default=True, help="Tasks at a time."
 )
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="QUEUE=N",
+    callback=read_limits,
+    help="Of these, at most N for a flow or for FLOW.STEP, in each worker. May be repeated.",
+)
+@click.option(
     "--threads", type=_positive, help="Threads for sync handlers. Default: concurrency, at most 32."
 )
 @click.option(
@@ -48,6 +56,11 @@ _port = click.IntRange(0, 65535)
     is_flag=True,
     help="Start anew whenever a Python file changes, and define flows of the embedded database "
     "anew as with --recompile. For development.",
+)
+@click.option(
+    "--lifespan",
+    metavar="MODULE:FUNCTION",
+    help="Async context manager whose value handlers find as ctx.resources.",
 )
 @click.option(
     "--shutdown-timeout",
@@ -111,10 +124,12 @@ def worker(
     targets: tuple[str, ...],
     database_url: str | None,
     concurrency: int,
+    limits: dict[str, int],
     threads: int | None,
     handler_processes: int | None,
     processes: int | None,
     reload: bool,
+    lifespan: str | None,
     shutdown_timeout: float,
     listen: bool | None,
     prepared_statements: bool | None,
@@ -152,6 +167,7 @@ def worker(
 
     options = WorkerOptions(
         concurrency=concurrency,
+        limits=limits,
         threads=threads,
         processes=handler_processes,
         shutdown_timeout=timedelta(seconds=shutdown_timeout),
@@ -165,7 +181,7 @@ def worker(
     if processes is not None:
         # Their parent answers for all of them.
         places = replace(places, health_port=None, metrics_port=None)
-    ways = _Ways(install=install, is_development=reload)
+    ways = _Ways(install=install, is_development=reload, lifespan=lifespan)
     return _serve(targets, database_url, options, ways, places, line)
 
 
@@ -198,10 +214,11 @@ def _serve_in_children(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ways:
-    """How the database is to be treated."""
+    """How the database is to be treated, and what handlers are to find."""
 
     install: bool
     is_development: bool
+    lifespan: str | None
 
 
 def _serve(
@@ -215,7 +232,7 @@ def _serve(
     from pgflow_worker import Worker
 
     from pgflow_cli.exposition import metrics_of_process
-    from pgflow_cli.loading import load_flows
+    from pgflow_cli.loading import load_flows, load_function
     from pgflow_cli.probes import health_of, serving_probes
     from pgflow_cli.ready import ready_database, telling_of
     from pgflow_cli.serving import serve
@@ -223,13 +240,14 @@ def _serve(
     workers: list[Worker] = []
 
     def make_worker() -> Worker:
-        workers.append(Worker(flows, database.url, options))
+        workers.append(Worker(flows, database.url, options, lifespan=lifespan))
         return workers[0]
 
     # Before all else: whatever takes long, the process is alive.
     with serving_probes(places, health_of(workers), metrics_of_process):
         # Before the database: a module that does not import should not start a server.
         flows = load_flows(targets)
+        lifespan = load_function(ways.lifespan) if ways.lifespan else None
         database = ready_database(option, install=ways.install)
         if ways.is_development and database.is_embedded:
             options = replace(options, allow_data_loss=True)

@@ -30,7 +30,12 @@ select
   coalesce(runs.cancelled, 0),
   (
     select count(*) from pgflow.step_tasks as task
-    where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at < 'infinity'
+    where task.flow_slug = flow.flow_slug and task.status = 'queued'
+      and task.order_at < 'infinity' and not task.claimed_apart
+  ) + (
+    select count(*) from pgflow.step_tasks as task
+    where task.flow_slug = flow.flow_slug and task.status = 'queued'
+      and task.order_at < 'infinity' and task.claimed_apart
   ),
   (
     select count(*) from pgflow.step_tasks as task

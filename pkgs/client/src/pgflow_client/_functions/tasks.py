@@ -12,13 +12,13 @@ select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index,
 from pgflow.report_and_claim(
   %s::uuid, %s::text[], %s::int, %s::uuid[], %s::text[], %s::int[], %s::int[], %s::jsonb[],
   %s::uuid[], %s::text[], %s::int[], %s::int[], %s::text[], %s::boolean[], %s::int[],
-  %s::text[], %s::text[]
+  %s::text[], %s::text[], %s::jsonb
 ) as task
 """
 _CLAIM_TASKS: Final = """
 select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
   task.attempts_count, task.refused
-from pgflow.claim_tasks(%s::text[], %s::int, %s::uuid) as task
+from pgflow.claim_tasks(%s::text[], %s::int, %s::uuid, %s::jsonb) as task
 """
 _GET_SHARED_INPUT: Final = "select pgflow.get_shared_input(%s::uuid, %s::text)::text"
 _GET_FLOW_INPUT: Final = "select pgflow.get_flow_input(%s::uuid)::text"
@@ -40,6 +40,7 @@ from pgflow.append_to_streams(
 """
 _WAIT_FOR_TASKS: Final = "select pgflow.wait_for_tasks(%s::uuid, %s::text[])"
 _REGISTER_WORKER: Final = "select pgflow.register_worker(%s::uuid, %s::text[], %s::text, %s::int)"
+_CLAIM_APART: Final = "select pgflow.claim_apart(%s::text[], %s::text[])"
 _HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
 _REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks(%s::int)"
 _TRACK_WORKER_FUNCTION: Final = "select pgflow.track_worker_function(%s::text, %s::text[])"
@@ -132,7 +133,12 @@ def key_columns(
 
 
 async def report_and_claim(
-    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str], quantity: int, reports: Reports
+    conn: AsyncConn,
+    worker_id: str,
+    flow_slugs: Sequence[str],
+    quantity: int,
+    reports: Reports,
+    room: str | None = None,
 ) -> list[TaskRow]:
     """Report a batch and claim the next, in one round trip and one commit."""
     cursor = await conn.execute(
@@ -149,16 +155,29 @@ async def report_and_claim(
             [failure.retry_delay for failure in reports.failures],
             [failure.error_type for failure in reports.failures],
             [failure.traceback for failure in reports.failures],
+            room,
         ),
     )
     return [TaskRow._make(row) for row in await cursor.fetchall()]
 
 
 async def claim_tasks(
-    conn: AsyncConn, worker_id: str, flow_slugs: Sequence[str], quantity: int
+    conn: AsyncConn,
+    worker_id: str,
+    flow_slugs: Sequence[str],
+    quantity: int,
+    room: str | None = None,
 ) -> list[TaskRow]:
-    """Claim tasks that are ready."""
-    cursor = await conn.execute(_CLAIM_TASKS, (flow_slugs, quantity, worker_id))
+    """Claim tasks that are ready.
+
+    Args:
+        conn: A connection outside of any transaction.
+        worker_id: The worker.
+        flow_slugs: The flows that it serves.
+        quantity: How many at most.
+        room: JSON text {"flow" or "flow.step": how many of these at most}; None limits none.
+    """
+    cursor = await conn.execute(_CLAIM_TASKS, (flow_slugs, quantity, worker_id, room))
     return [TaskRow._make(row) for row in await cursor.fetchall()]
 
 
@@ -237,6 +256,12 @@ async def ensure_flow_compiled(
     return cast(
         "str", await _value(conn, _ENSURE_FLOW_COMPILED, (flow_slug, shape, allow_data_loss))
     )
+
+
+async def claim_apart(conn: AsyncConn, steps: Sequence[tuple[str, str]]) -> None:
+    """Have steps, each with its flow, claimed apart from the rest of their flows."""
+    flow_slugs, step_slugs = [flow for flow, _ in steps], [step for _, step in steps]
+    await conn.execute(_CLAIM_APART, (flow_slugs, step_slugs))
 
 
 def heartbeat(conn: Conn, worker_id: str) -> bool:

@@ -65,6 +65,7 @@ begin
       ('pgflow_reader', 'execute on function pgflow.read_stream'),
       ('pgflow_reader', 'execute on function pgflow.get_stream_state'),
       ('pgflow_worker', 'execute on function pgflow.ensure_flow_compiled'),
+      ('pgflow_worker', 'execute on function pgflow.claim_apart'),
       ('pgflow_worker', 'execute on function pgflow.register_worker'),
       ('pgflow_worker', 'execute on function pgflow.heartbeat'),
       ('pgflow_worker', 'execute on function pgflow.mark_worker_stopped'),

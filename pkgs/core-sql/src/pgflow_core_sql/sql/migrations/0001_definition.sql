@@ -57,6 +57,7 @@ create table pgflow.steps (
   is_leaf boolean not null default true,
   feeds_map boolean not null default false,
   may_fail_run boolean not null default false,
+  claimed_apart boolean not null default false,
   output_schema jsonb,
   created_at timestamptz not null default now(),
   primary key (flow_slug, step_slug),
@@ -119,6 +120,9 @@ comment on column pgflow.steps.feeds_map is
 'Whether it is a single step that a map maps over, so that its output has to be an array.';
 comment on column pgflow.steps.may_fail_run is
 'Whether its completion can fail the run: a later step has a condition that fails when unmet.';
+comment on column pgflow.steps.claimed_apart is
+'Whether its tasks are claimed apart from the rest of the flow, because a worker runs only so many '
+'of them at once; see claim_apart.';
 comment on column pgflow.steps.output_schema is
 'JSON Schema of the output of one task, for people and tools.';
 comment on column pgflow.steps.created_at is 'When the step was first compiled.';

@@ -192,6 +192,7 @@ create table pgflow.step_tasks (
   attempts_count int not null default 0,
   released_count int not null default 0,
   requeued_count int not null default 0,
+  claimed_apart boolean not null default false,
   input jsonb,
   output jsonb,
   error_message text,
@@ -222,7 +223,12 @@ create table pgflow.step_tasks (
 
 -- Serves: claim_tasks, in the very order in which it claims. Delayed tasks are not in it.
 create index step_tasks_claim_idx on pgflow.step_tasks (flow_slug, priority desc, order_at)
-where status = 'queued' and order_at < 'infinity';
+where status = 'queued' and order_at < 'infinity' and not claimed_apart;
+
+-- Serves: claim_tasks, for steps that are claimed apart. Empty where no worker limits a step.
+create index step_tasks_apart_idx
+on pgflow.step_tasks (flow_slug, step_slug, priority desc, order_at)
+where status = 'queued' and order_at < 'infinity' and claimed_apart;
 
 -- Serves: claim_tasks, to find delayed tasks that have come due; wait_for_tasks, for the next one.
 create index step_tasks_delayed_idx on pgflow.step_tasks (flow_slug, available_at)
@@ -252,6 +258,8 @@ comment on column pgflow.step_tasks.released_count is
 'was given all its attempts again.';
 comment on column pgflow.step_tasks.requeued_count is
 'Number of times the task was taken from a lost worker.';
+comment on column pgflow.step_tasks.claimed_apart is
+'Whether it waits in a queue of its step''s own; see steps.claimed_apart.';
 comment on column pgflow.step_tasks.input is
 'A map''s element where no other row holds it; NULL otherwise.';
 comment on column pgflow.step_tasks.output is 'What the handler returned.';

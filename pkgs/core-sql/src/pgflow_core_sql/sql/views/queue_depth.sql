@@ -9,10 +9,19 @@ select
 from pgflow.flows as flow
 cross join lateral (
   select
-    count(*) as tasks,
-    min(task.queued_at) as oldest
-  from pgflow.step_tasks as task
-  where task.flow_slug = flow.flow_slug and task.status = 'queued' and task.order_at < 'infinity'
+    coalesce(sum(queue.tasks), 0)::bigint as tasks,
+    min(queue.oldest) as oldest
+  from (
+    select count(*) as tasks, min(task.queued_at) as oldest
+    from pgflow.step_tasks as task
+    where task.flow_slug = flow.flow_slug and task.status = 'queued'
+      and task.order_at < 'infinity' and not task.claimed_apart
+    union all
+    select count(*), min(task.queued_at)
+    from pgflow.step_tasks as task
+    where task.flow_slug = flow.flow_slug and task.status = 'queued'
+      and task.order_at < 'infinity' and task.claimed_apart
+  ) as queue
 ) as ready
 cross join lateral (
   select count(*) as tasks

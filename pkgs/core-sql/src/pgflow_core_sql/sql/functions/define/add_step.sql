@@ -76,6 +76,7 @@ begin
   v_step.is_leaf := true;
   v_step.feeds_map := false;
   v_step.may_fail_run := false;
+  v_step.claimed_apart := false;
   perform pgflow._require_deps(add_step.flow_slug, add_step.step_slug, v_deps || v_after);
   return pgflow._save_step(v_step, v_deps, v_after);
 exception when check_violation or not_null_violation then

@@ -1,10 +1,10 @@
--- Pick those of some flows that have a task ready, beginning at a random one.
+-- Pick those of some flows that have a task ready.
 --
 -- Parameters:
 --   flow_slugs: the flows.
 -- Returns: those with a task that can be claimed now; never NULL.
 -- Locks: none.
--- Idempotent: yes, but for the order.
+-- Idempotent: yes.
 create or replace function pgflow._flows_with_work(flow_slugs text [])
 returns text []
 language plpgsql
@@ -17,11 +17,15 @@ begin
     where exists (
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
+        and not task.claimed_apart
+    ) or exists (
+      select from pgflow.step_tasks as task
+      where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
+        and task.claimed_apart
     )
-    order by random()
   );
 end
 $$;
 
 comment on function pgflow._flows_with_work is
-'Pick those of some flows that have a task ready, beginning at a random one.';
+'Pick those of some flows that have a task ready.';

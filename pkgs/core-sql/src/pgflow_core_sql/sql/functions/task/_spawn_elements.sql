@@ -14,12 +14,12 @@ set search_path to pg_catalog, pg_temp
 as $$
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, input,
-    order_at, available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count,
+    claimed_apart, input, order_at, available_at
   )
   select
     run.run_id, step.step_slug, element.task_index, run.flow_slug, run.priority,
-    run.first_attempt, run.first_attempt, element.input,
+    run.first_attempt, run.first_attempt, step.claimed_apart, element.input,
     case
       when step.opt_start_delay > 0 or run.delayed_until > now() then 'infinity'
       else now() + element.task_index * interval '100 milliseconds'

@@ -18,12 +18,12 @@ declare
   v_singles int;
 begin
   insert into pgflow.step_tasks (
-    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count, order_at,
-    available_at
+    run_id, step_slug, task_index, flow_slug, priority, attempts_count, released_count,
+    claimed_apart, order_at, available_at
   )
   select
     run.run_id, step.step_slug, 0, run.flow_slug, run.priority,
-    run.first_attempt, run.first_attempt,
+    run.first_attempt, run.first_attempt, step.claimed_apart,
     case
       when step.opt_start_delay > 0 or run.delayed_until > now() then 'infinity' else now()
     end,

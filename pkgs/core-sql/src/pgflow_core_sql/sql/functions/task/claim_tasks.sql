@@ -4,6 +4,8 @@
 --   flow_slugs: the flows to serve; each gets its share where several have work.
 --   quantity: how many tasks at most.
 --   worker_id: the registered worker that claims.
+--   room: {queue: tasks} where fewer than quantity may be claimed: of a flow "flow", of one of its
+--     steps "flow.step". Such a step has to be claimed apart; see claim_apart.
 -- Returns: the tasks. input is {dependency: output} over the completed dependencies of a single
 --   step ({} for a root step) and the element of a map; flow_input is the flow input for root
 --   single steps and those that ask for it; refused is NULL.
@@ -11,7 +13,9 @@
 -- Locks: the tasks, skipping those that others hold. No run.
 -- Writes: step_tasks, waiting_workers.
 -- Idempotent: no, each call claims other tasks.
-create or replace function pgflow.claim_tasks(flow_slugs text [], quantity int, worker_id uuid)
+create or replace function pgflow.claim_tasks(
+  flow_slugs text [], quantity int, worker_id uuid, room jsonb default null
+)
 returns setof pgflow.step_task_record
 language plpgsql
 security definer
@@ -28,7 +32,7 @@ begin
   return query
   select task.*
   from pgflow._claim_batch(
-    claim_tasks.flow_slugs, claim_tasks.quantity, claim_tasks.worker_id
+    claim_tasks.flow_slugs, claim_tasks.quantity, claim_tasks.worker_id, claim_tasks.room
   ) as task;
 end
 $$;

@@ -2,7 +2,7 @@
 --
 -- Parameters:
 --   worker_id: the registered worker.
---   flow_slugs, quantity: as in claim_tasks; quantity 0 claims nothing.
+--   flow_slugs, quantity, room: as in claim_tasks; quantity 0 claims nothing.
 --   completed_run_ids, completed_step_slugs, completed_task_indexes, completed_attempts, outputs:
 --     as in complete_tasks.
 --   failed_run_ids, failed_step_slugs, failed_task_indexes, failed_attempts, error_messages,
@@ -29,7 +29,8 @@ create or replace function pgflow.report_and_claim(
   are_final boolean [] default '{}',
   retry_delays int [] default '{}',
   error_types text [] default '{}',
-  tracebacks text [] default '{}'
+  tracebacks text [] default '{}',
+  room jsonb default null
 )
 returns setof pgflow.step_task_record
 language plpgsql
@@ -93,7 +94,8 @@ begin
     return query
     select task.*
     from pgflow._claim_batch(
-      report_and_claim.flow_slugs, report_and_claim.quantity, report_and_claim.worker_id
+      report_and_claim.flow_slugs, report_and_claim.quantity, report_and_claim.worker_id,
+      report_and_claim.room
     ) as task;
   end if;
   if cardinality(v_run_ids) > 0 then

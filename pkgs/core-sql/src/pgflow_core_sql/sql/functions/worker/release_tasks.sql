@@ -1,5 +1,7 @@
 -- Hand claimed tasks back, to be claimed again at once; this costs them no attempt.
 --
+-- Tasks of a step that is claimed apart by now go to the queue of their step.
+--
 -- Parameters:
 --   run_ids, step_slugs, task_indexes: the tasks, as parallel arrays.
 --   attempts: attempts_count of each claim.
@@ -32,7 +34,12 @@ begin
   ]);
   perform pgflow._lock_runs(release_tasks.run_ids, 'share');
   update pgflow.step_tasks as task
-  set status = 'queued', started_at = null, released_count = task.released_count + 1
+  set status = 'queued', started_at = null, released_count = task.released_count + 1,
+    claimed_apart = (
+      select step.claimed_apart
+      from pgflow.steps as step
+      where step.flow_slug = task.flow_slug and step.step_slug = task.step_slug
+    )
   from (
     select each.run_id, each.step_slug, each.task_index, each.attempt
     from unnest(

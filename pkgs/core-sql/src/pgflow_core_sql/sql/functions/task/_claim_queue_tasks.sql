@@ -1,0 +1,76 @@
+-- Claim tasks of one queue, in its order.
+--
+-- Parameters:
+--   flow_slug: the flow.
+--   step_slug: a step of it that is claimed apart; NULL is the queue of all the others.
+--   quantity: how many tasks at most.
+--   worker_id: the worker that claims.
+-- Returns: the tasks, as claim_tasks does.
+-- Locks: the tasks, skipping those that others hold.
+-- Writes: step_tasks.
+-- Idempotent: no.
+create or replace function pgflow._claim_queue_tasks(
+  flow_slug text, step_slug text, quantity int, worker_id uuid
+)
+returns setof pgflow.step_task_record
+language plpgsql
+set search_path to pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with claimed as (
+    update pgflow.step_tasks as task
+    set status = 'started', started_at = clock_timestamp(),
+      attempts_count = task.attempts_count + 1, last_worker_id = _claim_queue_tasks.worker_id
+    -- By the place of the locked rows: a plan that joins them again could turn into a scan.
+    where task.ctid = any (case
+      when _claim_queue_tasks.step_slug is null then array(
+        select ready.ctid
+        from pgflow.step_tasks as ready
+        where ready.flow_slug = _claim_queue_tasks.flow_slug and ready.status = 'queued'
+          and ready.order_at < 'infinity' and not ready.claimed_apart
+        order by ready.priority desc, ready.order_at
+        limit _claim_queue_tasks.quantity
+        for no key update skip locked
+      )
+      else array(
+        select ready.ctid
+        from pgflow.step_tasks as ready
+        where ready.flow_slug = _claim_queue_tasks.flow_slug and ready.status = 'queued'
+          and ready.step_slug = _claim_queue_tasks.step_slug and ready.order_at < 'infinity'
+          and ready.claimed_apart
+        order by ready.priority desc, ready.order_at
+        limit _claim_queue_tasks.quantity
+        for no key update skip locked
+      )
+    end)
+    returning task.run_id, task.step_slug, task.task_index, task.input, task.attempts_count
+  )
+  select
+    _claim_queue_tasks.flow_slug, claimed.run_id, claimed.step_slug,
+    case
+      when step.step_type = 'single' then
+        case
+          when step.deps_count = 0 then '{}'::jsonb
+          else pgflow._deps_outputs(claimed.run_id, _claim_queue_tasks.flow_slug, claimed.step_slug)
+        end
+      else coalesce(claimed.input, (
+        select coalesce(element.output, 'null')
+        from pgflow.step_tasks as element
+        where element.run_id = claimed.run_id and element.step_slug = step.map_over
+          and element.task_index = claimed.task_index
+      ))
+    end,
+    claimed.task_index,
+    case when step.takes_flow_input and step.step_type = 'single' then (
+      select run.input from pgflow.runs as run where run.run_id = claimed.run_id
+    ) end,
+    claimed.attempts_count, null::text
+  from claimed
+  join pgflow.steps as step
+    on step.flow_slug = _claim_queue_tasks.flow_slug and step.step_slug = claimed.step_slug;
+end
+$$;
+
+comment on function pgflow._claim_queue_tasks is
+'Claim tasks of one queue, in its order.';
