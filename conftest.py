@@ -1,3 +1,3 @@
 """What every package's tests share; the machinery is in tests/support."""
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["pytester", "tests.support.fixtures"]

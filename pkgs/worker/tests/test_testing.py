@@ -1,11 +1,12 @@
 """What users' tests have: flows in the process of the test."""
 
 import asyncio
+from datetime import timedelta
 
 import psycopg
 import pytest
-from pgflow_client import AsyncClient, RunFailed, SchemaMissing
-from pgflow_dsl import Flow, InputInvalid, job
+from pgflow_client import AsyncClient, RunFailed, SchemaMissing, WaitTimeout
+from pgflow_dsl import Context, Flow, InputInvalid, job
 from pgflow_worker import FlowsInvalid, WorkerState
 from pgflow_worker.testing import run_flow, running_worker
 
@@ -102,3 +103,31 @@ def test_a_worker_that_cannot_start_says_why(db: str, conn: psycopg.Connection):
     conn.execute("drop schema pgflow cascade")
     with pytest.raises(SchemaMissing, match="pgflow install"):
         asyncio.run(serve([flow]))
+
+
+def test_nobody_waits_for_retries_and_delayed_starts(db: str):
+    flow = Flow("patient", input=int, max_attempts=4, base_delay=timedelta(days=1))
+
+    @flow.step(start_delay=timedelta(days=1))
+    async def later(needed: int = flow.input) -> int:
+        return needed
+
+    @flow.step
+    async def third(ctx: Context, needed: int = later.output) -> int:
+        if ctx.attempt < needed:
+            raise ValueError("not yet")
+        return ctx.attempt
+
+    assert asyncio.run(run_flow(flow, 3, db)) == {"third": 3}
+
+
+def test_delays_that_are_to_be_kept_are_waited_for(db: str):
+    flow = Flow("delayed")
+
+    @flow.step(start_delay=timedelta(days=1))
+    async def later() -> None: ...
+
+    with pytest.raises(WaitTimeout):
+        asyncio.run(
+            run_flow(flow, None, db, skip_delays=False, patience=timedelta(milliseconds=200))
+        )

@@ -18,6 +18,7 @@ from pgflow_client._functions.tasks import (
     release_unknown_tasks,
     report_and_claim,
     requeue_stalled_tasks,
+    skip_delays,
     track_worker_function,
     wait_for_tasks,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "release_unknown_tasks",
     "report_and_claim",
     "requeue_stalled_tasks",
+    "skip_delays",
     "track_worker_function",
     "wait_for_tasks",
 ]

@@ -69,6 +69,7 @@ def test_a_client_starts_watches_and_steers_runs(site: Engine, db: str):
         client.call("unwatch_runs", watcher, [run_id])
         assert client.stream(run_id, "m") == []
         assert not client.is_stream_ended(run_id, "m")
+        assert client.call("skip_delays", run_id) == 0
         assert client.value("select status from pgflow.cancel_run(%s)", run_id) == "cancelled"
         assert client.value("select status from pgflow.retry_run(%s)", run_id) == "started"
         assert client.call("schema_version") >= 1

@@ -1,26 +1,42 @@
-"""Calling handlers in tests without a worker: contexts made by hand."""
+"""Handlers in tests without a worker: contexts made by hand, and steps that run alone."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, overload
 from uuid import UUID
 
 from typing_extensions import TypeVar
 
+from pgflow_dsl._json_type import JsonType
+from pgflow_dsl._problems import Refused
+from pgflow_dsl._signature import read_handler
 from pgflow_dsl.cancellation import Cancellation
 from pgflow_dsl.context import Context
+from pgflow_dsl.errors import HandlerInputInvalid
+from pgflow_dsl.references import Reference
 from pgflow_dsl.surroundings import Surroundings
 
-__all__ = ["make_context"]
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pgflow_dsl.step import AnyStep, Step
+
+__all__ = ["make_context", "run_step"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 R = TypeVar("R", default=Any)
 
 _MISSING: Final[Any] = object()
 _SOME_RUN: Final = UUID(int=1)
+_DEFAULT_TIMEOUT: Final = timedelta(seconds=60)
 
 
 def make_context(
@@ -68,6 +84,78 @@ def make_context(
         cancelled=Cancellation(deadline),
         surroundings=_Given(resources, connection, flow_input, emitted),
     )
+
+
+@overload
+async def run_step(
+    step: Step[P, Coroutine[Any, Any, T], Any], /, *args: P.args, **kwargs: P.kwargs
+) -> T: ...
+@overload
+async def run_step(step: Step[P, T, Any], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+async def run_step(step: AnyStep, /, *args: Any, **kwargs: Any) -> Any:
+    """Run the handler of one step as a worker would, without a database.
+
+    `await run_step(score, "tag")` is more than `score("tag")`: arguments and output pass through
+    JSON as they do between steps, what does not fit is refused, a sync handler runs in a thread,
+    and the step's timeout holds.
+
+    Args:
+        step: The step; of a map, it runs for one element.
+        args: What the handler takes. A context that is not given is made up.
+        kwargs: The same, by name.
+
+    Returns:
+        What dependents would be given, for a map one element of it.
+
+    Raises:
+        HandlerInputInvalid: An argument does not fit its parameter, or is missing.
+        HandlerOutputInvalid: The output does not fit the declared type.
+        TimeoutError: The handler took longer than its step may; a thread goes on by itself.
+        Exception: Whatever the handler raises.
+    """
+    timeout = step.options.timeout or step.flow.options.timeout or _DEFAULT_TIMEOUT
+    given = _through_json(step, inspect.signature(step.fn), args, kwargs, timeout)
+    async with asyncio.timeout(timeout.total_seconds()):
+        if step.is_async:
+            value = await step.fn(*given.args, **given.kwargs)
+        else:
+            value = await asyncio.to_thread(step.fn, *given.args, **given.kwargs)
+    text = step.dump_output(value)
+    loaded: Any = step.load_output(f"[{text}]" if step.kind == "map" else text)
+    return loaded[0] if step.kind == "map" else loaded
+
+
+def _through_json(
+    step: AnyStep,
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    timeout: timedelta,
+) -> inspect.BoundArguments:
+    """Bind arguments to the handler's parameters as a task would deliver them."""
+    given = signature.bind_partial(*args, **kwargs)
+    handler = read_handler(step.fn)
+    problems: list[tuple[str, str]] = []
+    for parameter in handler.parameters:
+        name = parameter.name
+        if parameter.is_context:
+            made = make_context(flow_slug=step.flow.slug, step_slug=step.slug, timeout=timeout)
+            given.arguments.setdefault(name, made)
+        elif name in given.arguments:
+            kind = JsonType(
+                parameter.annotation, handler.names, handler.where, f"parameter {name!r}"
+            )
+            try:
+                given.arguments[name] = kind.load(kind.dump(given.arguments[name]))
+            except Refused as refused:
+                problems += [
+                    (f"{name}.{place}" if place else name, why) for place, why in refused.problems
+                ]
+        elif parameter.default is parameter.empty or isinstance(parameter.default, Reference):
+            problems.append((name, "a value is missing"))
+    if problems:
+        raise HandlerInputInvalid(step.flow.slug, step.slug, tuple(problems))
+    return given
 
 
 @dataclass(frozen=True, slots=True)

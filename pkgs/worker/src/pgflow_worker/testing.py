@@ -1,22 +1,27 @@
-"""Running flows in the process of a test, on a real database."""
+"""Running flows in the process of a test, on a real database, and steps without one."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from pgflow_client import AsyncClient
+from pgflow_client import worker_protocol as protocol
 from pgflow_dsl import Flow
+from pgflow_dsl.testing import make_context, run_step
 
 from pgflow_worker.options import WorkerOptions
 from pgflow_worker.worker import Lifespan, Worker
 
-__all__ = ["run_flow", "running_worker"]
+__all__ = ["make_context", "run_flow", "run_step", "running_worker", "skipping_delays"]
 
 I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
 
 _PATIENCE: Final = timedelta(seconds=60)
+# Seconds between two looks for what waits.
+_LOOK_INTERVAL: Final = 0.02
 
 
 @asynccontextmanager
@@ -62,6 +67,36 @@ async def running_worker(
     await serving
 
 
+@asynccontextmanager
+async def skipping_delays(run_id: UUID, database_url: str) -> AsyncGenerator[None, None]:
+    """Have whatever a run waits for come due at once while the block runs.
+
+    Retries and start delays are as the flow says, only nobody waits for them: a function in the
+    database, `pgflow.skip_delays`, is called again and again.
+
+    Args:
+        run_id: The run.
+        database_url: URL or connection string of the database.
+    """
+
+    async def skip() -> None:
+        while True:
+            await link.call(lambda conn: protocol.skip_delays(conn, str(run_id)))
+            await asyncio.sleep(_LOOK_INTERVAL)
+
+    link = protocol.Link(database_url, "skipped delays", prepared_statements=None)
+    skipping = asyncio.create_task(skip())
+    try:
+        yield
+    finally:
+        while not skipping.done():
+            skipping.cancel()
+            await asyncio.wait({skipping}, timeout=1)
+        await link.close()
+    if not skipping.cancelled():
+        skipping.result()
+
+
 async def run_flow(
     flow: Flow[I],
     input: I,
@@ -70,8 +105,11 @@ async def run_flow(
     options: WorkerOptions | None = None,
     lifespan: Lifespan | None = None,
     patience: timedelta = _PATIENCE,
+    skip_delays: bool = True,
 ) -> dict[str, Any]:
     """Start a run, serve it with a worker of its own, and return what came of it.
+
+    Nobody waits for retries and start delays, unless they are not to be skipped.
 
     Args:
         flow: The flow.
@@ -80,6 +118,7 @@ async def run_flow(
         options: How the worker behaves.
         lifespan: Makes what handlers find as `ctx.resources`.
         patience: How long the run may take.
+        skip_delays: Whether retries and delayed starts come at once.
 
     Returns:
         JSON-like data {leaf step: output}, without the leaves that were skipped.
@@ -93,5 +132,6 @@ async def run_flow(
     worker = running_worker([flow], database_url, options, lifespan=lifespan)
     async with worker, AsyncClient(database_url) as client:
         run = await client.start_flow(flow, input)
-        result: dict[str, Any] = await run.result(patience)
+        async with skipping_delays(run.run_id, database_url) if skip_delays else nullcontext():
+            result: dict[str, Any] = await run.result(patience)
         return result

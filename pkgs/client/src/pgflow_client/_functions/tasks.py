@@ -45,6 +45,7 @@ _HEARTBEAT: Final = "select pgflow.heartbeat(%s::uuid)"
 _REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks(%s::int)"
 _TRACK_WORKER_FUNCTION: Final = "select pgflow.track_worker_function(%s::text, %s::text[])"
 _MARK_WORKER_STOPPED: Final = "select pgflow.mark_worker_stopped(%s::uuid)"
+_SKIP_DELAYS: Final = "select pgflow.skip_delays(%s::uuid)"
 _ENSURE_FLOW_COMPILED: Final = "select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s)::text"
 
 
@@ -247,6 +248,11 @@ async def track_worker_function(
 async def mark_worker_stopped(conn: AsyncConn, worker_id: str) -> None:
     """Say that the worker has stopped."""
     await conn.execute(_MARK_WORKER_STOPPED, (worker_id,))
+
+
+async def skip_delays(conn: AsyncConn, run_id: str) -> int:
+    """Have what a run waits for come due at once; return how many tasks that were."""
+    return cast("int", await _value(conn, _SKIP_DELAYS, (run_id,)))
 
 
 async def ensure_flow_compiled(

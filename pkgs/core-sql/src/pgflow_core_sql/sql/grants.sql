@@ -49,6 +49,7 @@ begin
       ('pgflow_client', 'execute on function pgflow.cancel_flow_runs'),
       ('pgflow_client', 'execute on function pgflow.retry_run'),
       ('pgflow_client', 'execute on function pgflow.restart_run'),
+      ('pgflow_client', 'execute on function pgflow.skip_delays'),
       ('pgflow_client', 'execute on function pgflow.get_run_with_states'),
       ('pgflow_client', 'execute on function pgflow.get_run_progress'),
       ('pgflow_client', 'execute on function pgflow.get_run_reopenings'),

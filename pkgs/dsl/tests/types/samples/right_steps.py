@@ -9,6 +9,7 @@ from typing import Any, assert_type
 from pydantic import BaseModel
 
 from pgflow_dsl import Context, Flow, Step
+from pgflow_dsl.testing import run_step
 
 
 @dataclass
@@ -138,3 +139,5 @@ assert_type(skippable.output, bytes | None)
 async def call() -> None:
     assert_type(await fetch(Site(url="x")), Page)
     assert_type(await fetch(), Page)
+    assert_type(await run_step(fetch, Site(url="x")), Page)
+    assert_type(await run_step(added, Page("x"), flag=True), bytes)
