@@ -1,12 +1,17 @@
 """An attempt that is under way in this worker."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Final
 
 from pgflow_client.worker_protocol import TaskRow
 from pgflow_dsl import Cancellation
 
 from pgflow_worker._streams import AttemptStream
 from pgflow_worker.registry import Handler
+
+current_attempt: Final[ContextVar["Attempt | None"]] = ContextVar("pgflow_attempt", default=None)
+"""The attempt that a task of the loop works on, also one that a handler has made."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

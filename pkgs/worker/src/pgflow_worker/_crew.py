@@ -62,6 +62,10 @@ class Crew:
         else:
             self._track(Attempt(handler=handler, row=row), self._runner.hand_back(row))
 
+    def find(self, task: asyncio.Task[Any]) -> Attempt | None:
+        """Return the attempt that a task of the loop is; safe to call from any thread."""
+        return self._tasks.get(task)
+
     async def watch(self, link: Link, let_go: Callable[[TaskRow], None]) -> None:
         """Cancel, for ever, handlers whose attempts count no longer: run ended, or lease lost.
 

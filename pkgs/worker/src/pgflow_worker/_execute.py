@@ -9,7 +9,7 @@ from typing import Any, Final
 from pgflow_client.worker_protocol import Failure, TaskRow
 from pgflow_dsl import AnyStep, AttemptCancelled, Surroundings
 
-from pgflow_worker._attempt import Attempt
+from pgflow_worker._attempt import Attempt, current_attempt
 from pgflow_worker._executors import Executors
 from pgflow_worker._faults import Fault, HandlerTimeout, describe
 from pgflow_worker._joining import current_headers
@@ -55,6 +55,7 @@ class TaskRunner:
             asyncio.CancelledError: The worker hands the task back; there is no result.
         """
         row = attempt.row
+        current_attempt.set(attempt)
         began = time.perf_counter()
         try:
             if self._observer.tracing is None:

@@ -3,11 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pgflow_dsl import AnyStep, Flow
 
 from pgflow_worker.errors import WorkerOptionsInvalid
+
+_SPANS: Final = (
+    "heartbeat_interval",
+    "poll_interval",
+    "blocked_after",
+    "run_for",
+    "idle_timeout",
+)
 
 LimitsOption: TypeAlias = (
     Mapping[str, int]
@@ -39,6 +47,8 @@ class WorkerOptions:
             seconds, more than twice the interval.
         poll_interval: Longest time without a look for work. Notifications make it rarely matter.
         shutdown_timeout: How long a drain waits for handlers before it hands their tasks back.
+        blocked_after: How long a handler may keep the event loop from going on before the log says
+            which handler does so, and where it stands.
         listen: Whether to wait for notifications; a worker that does not polls ten times as often.
             None does so unless a pooler is found between worker and server: one in transaction
             mode loses them. True suits a pooler in session mode.
@@ -65,6 +75,7 @@ class WorkerOptions:
     lease: timedelta = timedelta(seconds=7)
     poll_interval: timedelta = timedelta(seconds=2)
     shutdown_timeout: timedelta = timedelta(seconds=30)
+    blocked_after: timedelta = timedelta(seconds=1)
     listen: bool | None = None
     prepared_statements: bool | None = None
     allow_data_loss: bool = False
@@ -81,7 +92,7 @@ class WorkerOptions:
         for limited, count in (self.limits or {}).items():
             if count < 1:
                 raise WorkerOptionsInvalid(f"limits: {limited} has to be 1 or more, not {count}")
-        for name in ("heartbeat_interval", "poll_interval", "run_for", "idle_timeout"):
+        for name in _SPANS:
             span = getattr(self, name)
             if span is not None and span <= timedelta(0):
                 raise WorkerOptionsInvalid(f"{name} has to be more than no time")

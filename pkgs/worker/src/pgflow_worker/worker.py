@@ -36,6 +36,7 @@ from pgflow_worker._slots import Slots
 from pgflow_worker._streams import Streams
 from pgflow_worker._surroundings import Reach
 from pgflow_worker._wakeup import hear_of_work
+from pgflow_worker._watchdog import Watchdog
 from pgflow_worker.errors import WorkerStateInvalid
 from pgflow_worker.health import WorkerHealth
 from pgflow_worker.options import WorkerOptions
@@ -179,6 +180,9 @@ class Worker:
             self._heart = self._heartbeat()
             self._heart.start()
             stack.push_async_callback(self._heart.stop)
+            watchdog = Watchdog(self._options.blocked_after.total_seconds(), self._crew.find)
+            watchdog.start()
+            stack.callback(watchdog.stop)
             stack.push_async_callback(self._reach.inputs.close)
             stack.push_async_callback(self._observer.close)
             await self._live(stack)
