@@ -9,7 +9,7 @@ from pgflow_client._functions.call import Call
 if TYPE_CHECKING:
     from pgflow_client._functions.call import Rows
 
-__all__ = ["ANSWERING_PROCESS", "answering_process"]
+__all__ = ["ANSWERING_PROCESS", "answering_process", "bound_statements"]
 
 ANSWERING_PROCESS: Final = "select pg_backend_pid()"
 """The id of the server process that answers.
@@ -19,10 +19,31 @@ makes up an id for each client, to know by whose statement it is to cancel: so w
 there is a pooler in between.
 """
 
+# The snapshot of the transaction is taken by its second statement.
+_HOLD_STILL: Final = "set transaction isolation level repeatable read, read only"
+_BOUND_STATEMENTS: Final = "select set_config('statement_timeout', %(milliseconds)s::text, true)"
+
 
 def answering_process() -> Call[int]:
     """Ask for the id of the server process that answers."""
     return Call(sql=ANSWERING_PROCESS, arguments={}, read=_first)
+
+
+def bound_statements(milliseconds: int) -> tuple[Call[None], ...]:
+    """Begin a transaction that sees one moment, changes nothing, and takes its statements' time.
+
+    Args:
+        milliseconds: How long each of its statements may take.
+    """
+    arguments = {"milliseconds": str(milliseconds)}
+    return (
+        Call(sql=_HOLD_STILL, arguments={}, read=_nothing),
+        Call(sql=_BOUND_STATEMENTS, arguments=arguments, read=_nothing),
+    )
+
+
+def _nothing(rows: Rows) -> None:
+    return None
 
 
 def _first(rows: Rows) -> int:
