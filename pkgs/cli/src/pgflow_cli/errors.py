@@ -8,6 +8,7 @@ PgflowError
  │    ├── FlowMissing       the module has no such flow, or none
  │    ├── FlowAmbiguous     one flow is needed, and the module has several
  │    └── SlugsClash        two flows have one slug
+ ├── AddressTaken       the dashboard cannot listen where it was told to
  ├── InputUnreadable    the input of a run cannot be read, or is not JSON
  ├── FileDiffers        a file is there already, and says something else
  └── PortUnusable       a port to listen on is taken, or not to be had
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "AddressTaken",
     "FileDiffers",
     "FlowAmbiguous",
     "FlowLoadError",
@@ -149,6 +151,28 @@ class SlugsClash(FlowLoadError):
 
     def __str__(self) -> str:
         return f"{self.target}: another flow has the slug {self.slug!r} already; change one of them"
+
+
+class AddressTaken(PgflowError):
+    """The dashboard cannot listen where it was told to.
+
+    Attributes:
+        host: The address.
+        port: The port.
+        reason: Why not.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(host, port, reason)
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot listen on {self.host}, port {self.port}: {self.reason}; "
+            "choose another --port, or 0 for a free one"
+        )
 
 
 class InputUnreadable(PgflowError):

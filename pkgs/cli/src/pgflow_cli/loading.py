@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
@@ -50,7 +51,8 @@ def load_flows(targets: Iterable[str]) -> list[Flow[Any]]:
 
     Args:
         targets: `module:flow`, `package.module:name.flow`, `module` for all flows in it, or any of
-            these with the path of a file in place of the module.
+            these with the path of a file in place of the module; or a folder, for the flows of
+            all files below it.
 
     Raises:
         SlugsClash: Two different flows have one slug.
@@ -58,7 +60,7 @@ def load_flows(targets: Iterable[str]) -> list[Flow[Any]]:
             it has no such flow.
     """
     flows: dict[str, Flow[Any]] = {}
-    for target in targets:
+    for target in chain.from_iterable(map(_files_of, targets)):
         for flow in _flows_of(target).values():
             if flows.setdefault(flow.slug, flow) is not flow:
                 raise SlugsClash(target, flow.slug)
@@ -97,6 +99,19 @@ def load_function(target: str) -> Callable[..., Any]:
     if not callable(value):
         raise FlowMissing(target, f"{attribute!r} in {name} is {_kind_of(value)}, no function", ())
     return cast("Callable[..., Any]", value)
+
+
+def _files_of(target: str) -> list[str]:
+    """Return the files with flows of a target that is a folder; any other target as it is."""
+    folder = Path(target)
+    if not folder.is_dir() or (folder / "__init__.py").exists():
+        return [target]
+    from pgflow_cli.finding import flow_files
+
+    files = [str(path) for path in flow_files(folder)]
+    if not files:
+        raise FlowMissing(target, f"there is no file with a flow in {target}", ())
+    return files
 
 
 def _flows_of(target: str) -> dict[str, Flow[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from pgflow_cli.supervising import exit_code_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["folders_of", "serve_reloading"]
+__all__ = ["Reloader", "folders_of", "serve_reloading"]
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -40,11 +41,7 @@ def serve_reloading(arguments: Sequence[str], folders: Iterable[Path]) -> int:
     Raises:
         ExtraMissing: The library that watches files is not installed.
     """
-    try:
-        import watchfiles  # noqa: F401 (only whether it is there)
-    except ImportError:
-        raise ExtraMissing("--reload", "pgflow-cli[reload]") from None
-    return asyncio.run(_Reloader(arguments, tuple(folders)).run())
+    return asyncio.run(Reloader(arguments, folders).run())
 
 
 def folders_of(targets: Iterable[str]) -> list[Path]:
@@ -54,21 +51,35 @@ def folders_of(targets: Iterable[str]) -> list[Path]:
         targets: What names the flows.
     """
     current = Path.cwd()
-    files = [Path(target.rpartition(":")[0] or target) for target in targets]
-    others = {file.resolve().parent for file in files if file.suffix == ".py"}
+    paths = [Path(target.rpartition(":")[0] or target).resolve() for target in targets]
+    others = {path.parent for path in paths if path.suffix == ".py"}
+    others |= {path for path in paths if path.is_dir()}
     return [current, *sorted(each for each in others if not each.is_relative_to(current))]
 
 
-class _Reloader:
-    def __init__(self, arguments: Sequence[str], folders: tuple[Path, ...]) -> None:
+class Reloader:
+    """Keeps one worker process up that runs the code as it is now.
+
+    Args:
+        arguments: The words after `pgflow` that the worker runs.
+        folders: What to watch.
+
+    Raises:
+        ExtraMissing: The library that watches files is not installed.
+    """
+
+    def __init__(self, arguments: Sequence[str], folders: Iterable[Path]) -> None:
+        if find_spec("watchfiles") is None:
+            raise ExtraMissing("--reload", "pgflow-cli[reload]")
         self._arguments: Final = arguments
-        self._folders: Final = folders
+        self._folders: Final = tuple(folders)
         self._signals: Final[list[int]] = []
         self._child: Child | None = None
         self._changed: Final = asyncio.Event()
         self._ending: Final = asyncio.Event()
 
     async def run(self) -> int:
+        """Run until a signal comes, or a worker ends in good order; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._receive, number)

@@ -46,7 +46,8 @@ counted as (
     count(recent.status) = %(most)s::int as is_cut,
     case
       when count(recent.status) = %(most)s::int then min(recent.started_at)
-      else now() - %(window)s::interval
+      -- Whole minutes, so that what has not changed looks the same again.
+      else date_trunc('minute', now() - %(window)s::interval)
     end as since,
     count(*) filter (where recent.status = 'started') as started,
     count(*) filter (where recent.status = 'completed') as completed,

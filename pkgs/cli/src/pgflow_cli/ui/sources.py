@@ -1,0 +1,229 @@
+"""What pages follow: each source reads its topic again and again, without haste."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from pgflow_client import PgflowError, RunNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from uuid import UUID
+
+    from pgflow_client import AsyncClient, Event
+    from pgflow_client.inspection import Inspector
+
+    from pgflow_cli.ui.queries import RunQuery
+
+__all__ = ["DAY", "QueueHistory", "Sources"]
+
+DAY: Final = timedelta(days=1)
+
+# Seconds between two looks, unless a look takes so long that more of a pause is due.
+_OFTEN: Final = 1.0
+_SELDOM: Final = 2.0
+# How much longer a pause is than the look before it.
+_RATIO: Final = 8
+# A run that goes on is looked at when something happened, but not more often than that.
+_SHORTEST: Final = 0.15
+_EVENTS: Final = 300
+# How often the queue is measured, in seconds, and how many measurements are kept.
+_MEASURE: Final = 5.0
+_KEPT: Final = 720
+_HEALTH_EVERY: Final = 15.0
+
+
+class QueueHistory:
+    """How much waited over time, as far as this process has seen it."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector: Final = inspector
+        self._points: Final[deque[tuple[datetime, int, int, int]]] = deque(maxlen=_KEPT)
+
+    @property
+    def points(self) -> list[tuple[datetime, int, int, int]]:
+        """Instants, each with the numbers of tasks that were ready, delayed and under way."""
+        return list(self._points)
+
+    @asynccontextmanager
+    async def measuring(self) -> AsyncGenerator[None, None]:
+        """Measure for as long as the context lasts."""
+        task = asyncio.create_task(self._measure())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _measure(self) -> None:
+        while True:
+            # Whoever looks at the page is told what is wrong; here it is a gap in a line.
+            with suppress(PgflowError, psycopg.Error):
+                depths = await self._inspector.queue_depths()
+                self._points.append(
+                    (
+                        datetime.now(UTC),
+                        sum(depth.ready for depth in depths),
+                        sum(depth.delayed for depth in depths),
+                        sum(depth.held for depth in depths),
+                    )
+                )
+            await asyncio.sleep(_MEASURE)
+
+
+class Sources:
+    """The sources of all topics.
+
+    Args:
+        inspector: Reads.
+        client: Tells when a run changes.
+        history: What waited over time.
+    """
+
+    def __init__(self, inspector: Inspector, client: AsyncClient, history: QueueHistory) -> None:
+        self._inspector: Final = inspector
+        self._client: Final = client
+        self._history: Final = history
+
+    async def flows(self, after: str, page: int) -> AsyncIterator[Mapping[str, object]]:
+        """Read how flows fare."""
+        while True:
+            with _Pause(_SELDOM) as pause:
+                flows = await self._inspector.flow_statistics(DAY, after=after, page=page)
+                depths = {each.flow_slug: each for each in await self._inspector.queue_depths()}
+            yield {"flows": [{"flow": flow, "queue": depths.get(flow.flow_slug)} for flow in flows]}
+            await pause.take()
+
+    async def flow(self, flow_slug: str) -> AsyncIterator[Mapping[str, object]]:
+        """Read how one flow fares, and what it is."""
+        while True:
+            with _Pause(_SELDOM) as pause:
+                definition = await self._inspector.definition(flow_slug)
+                statistics = await self._inspector.flow_statistics(DAY, flow_slug=flow_slug)
+            yield {"definition": definition, "statistics": next(iter(statistics), None)}
+            await pause.take()
+
+    async def runs(self, query: RunQuery) -> AsyncIterator[Mapping[str, object]]:
+        """Read the first page of a list of runs."""
+        while True:
+            with _Pause(_OFTEN) as pause:
+                page = await self._inspector.find_runs(
+                    query.wanted, since=query.since, until=query.until
+                )
+            yield {"runs": page}
+            await pause.take()
+
+    async def workers(self) -> AsyncIterator[Mapping[str, object]]:
+        """Read who works on what, what waits, and how the database fares."""
+        health: object = None
+        health_at = float("-inf")
+        while True:
+            with _Pause(_SELDOM) as pause:
+                workers = await self._inspector.workers()
+                depths = await self._inspector.queue_depths()
+                if time.monotonic() - health_at > _HEALTH_EVERY:
+                    health, health_at = await self._inspector.health(), time.monotonic()
+            yield {
+                "workers": [{"worker": worker, "load": load} for worker, load in workers],
+                "queues": depths,
+                "history": self._history.points,
+                "health": health,
+            }
+            await pause.take()
+
+    async def run(self, run_id: UUID) -> AsyncIterator[Mapping[str, object]]:
+        """Read one run: whenever something happened to it, and now and then anyway."""
+        async with _Happenings(self._client, run_id) as happenings:
+            while True:
+                with _Pause(_SHORTEST) as pause:
+                    details = await self._inspector.run_details(run_id)
+                if details is None:
+                    raise RunNotFound(f"run {run_id} does not exist", "it may have been deleted")
+                happenings.listen_unless(is_ended=details.progress.is_ended)
+                yield {
+                    "summary": details.summary,
+                    "progress": details.progress,
+                    "sizes": details.sizes,
+                    "tasks": details.tasks,
+                    "failures": details.failures,
+                    "events": happenings.told[-_EVENTS:],
+                    # By the database's clock, which instants of the run are by.
+                    "ended": details.progress.is_ended,
+                }
+                await pause.take()
+                await happenings.wait(_SELDOM if details.progress.is_ended else _OFTEN)
+
+
+class _Happenings:
+    """The events of a run as they come."""
+
+    def __init__(self, client: AsyncClient, run_id: UUID) -> None:
+        self.told: list[dict[str, Any]] = []
+        self._client: Final = client
+        self._run_id: Final = run_id
+        self._news: Final = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._was_ended = False
+
+    async def __aenter__(self) -> _Happenings:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def listen_unless(self, *, is_ended: bool) -> None:
+        """Follow the events, once for a run that has ended, and anew when it has gone on."""
+        if self._task is None or (self._task.done() and self._was_ended and not is_ended):
+            self._task = asyncio.create_task(self._listen())
+        self._was_ended = is_ended
+
+    async def wait(self, longest: float) -> None:
+        """Return when something happened, or the time is up."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                await self._news.wait()
+        self._news.clear()
+
+    async def _listen(self) -> None:
+        self.told = []
+        # Without its events a run is still looked at, more seldom.
+        with suppress(PgflowError, psycopg.Error):
+            run = await self._client.get_run(self._run_id)
+            async for event in run.events():
+                self.told.append(_event(event))
+                self._news.set()
+
+
+def _event(event: Event) -> dict[str, Any]:
+    fields = asdict(event)
+    fields.pop("run_id")
+    return {"event": type(event).__name__, **fields}
+
+
+class _Pause:
+    """Measures a look, and makes a pause of it that leaves most of the time to others."""
+
+    def __init__(self, shortest: float) -> None:
+        self._shortest: Final = shortest
+        self._began_at = 0.0
+        self._took = 0.0
+
+    def __enter__(self) -> _Pause:
+        self._began_at = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._took = time.monotonic() - self._began_at
+
+    async def take(self) -> None:
+        await asyncio.sleep(max(self._shortest, _RATIO * self._took))
