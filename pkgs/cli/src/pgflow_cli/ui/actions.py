@@ -55,6 +55,6 @@ def _input(given: dict[str, Any]) -> Any:
 
 def _whole(given: dict[str, Any], name: str) -> int:
     value = given.get(name, 0)
-    if not isinstance(value, int) or not -32768 <= value <= 32767:
+    if isinstance(value, bool) or not isinstance(value, int) or not -32768 <= value <= 32767:
         raise QueryInvalid(f"{name} has to be a whole number from -32768 to 32767")
     return value

@@ -78,9 +78,7 @@ def make_dashboard(url: str, access: Access, *, version: str, label: str) -> Das
 
     async def about(request: Request) -> Response:
         now = datetime.now(UTC)
-        return answer(
-            {"version": version, "database": label, "may_act": access.may_act, "at": now}
-        )
+        return answer({"version": version, "database": label, "may_act": access.may_act, "at": now})
 
     async def page(request: Request) -> Response:
         return FileResponse(ASSETS / "index.html", headers={"cache-control": "no-cache"})

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -90,6 +90,6 @@ def _plain(value: Any) -> Any:
 
 def _plain_collection(value: Iterable[Any]) -> Any:
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value)
+        pairs: Mapping[Any, Any] = value
         return {str(key): _plain(each) for key, each in pairs.items()}
     return [_plain(each) for each in value]

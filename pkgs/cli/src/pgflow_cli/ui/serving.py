@@ -115,6 +115,8 @@ def _bound(listener: socket.socket, address: tuple[object, ...]) -> socket.socke
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        # From now on, so that whoever comes before it is served waits for that.
+        listener.listen()
     except OSError:
         listener.close()
         raise

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, LiteralString, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, LiteralString, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Call", "Rows"]
+__all__ = ["Call", "Rows", "load_json"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 Rows: TypeAlias = "Sequence[tuple[Any, ...]]"
+
+_MOST_DIGITS: Final = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +33,16 @@ class Call(Generic[T_co]):
     arguments: Mapping[str, Any]
     read: Callable[[Rows], T_co]
     is_write: bool = False
+
+
+def load_json(text: str) -> Any:
+    """Return what JSON text says that anybody may have written.
+
+    PostgreSQL takes numbers of a hundred thousand digits, which Python refuses to read: those stay
+    texts.
+    """
+    return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits

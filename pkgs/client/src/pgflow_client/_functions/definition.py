@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pgflow_client._functions.call import Call, Rows
+from pgflow_client._functions.call import Call, Rows, load_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ Ending = Literal["fail", "skip", "skip-cascade"]
 # Options of a step that are not its own are the flow's.
 _GET_DEFINITION: Final = """
 select
-  flow.flow_slug, flow.created_at, flow.input_schema,
+  flow.flow_slug, flow.created_at, flow.input_schema::text,
   array[flow.opt_max_attempts, flow.opt_base_delay, flow.opt_timeout, flow.opt_max_delay],
   flow.opt_jitter,
   coalesce((
@@ -48,7 +48,7 @@ select
     ) order by step.step_index)
     from pgflow.steps as step
     where step.flow_slug = flow.flow_slug
-  ), '[]')
+  ), '[]')::text
 from pgflow.flows as flow
 where flow.flow_slug = %(flow_slug)s::text
 """
@@ -150,9 +150,9 @@ def _definition(rows: Rows) -> FlowDefinition | None:
     return FlowDefinition(
         flow_slug=slug,
         created_at=created_at,
-        input_schema=schema,
+        input_schema=None if schema is None else load_json(schema),
         options=_options(options, jitter),
-        steps=tuple(_step(step) for step in steps),
+        steps=tuple(_step(step) for step in load_json(steps)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 from uuid import UUID
 
-from pgflow_client._functions.call import Call, Rows
+from pgflow_client._functions.call import Call, Rows, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ FIRST_ID: Final = UUID(int=0)
 LAST_ID: Final = UUID(int=2**128 - 1)
 
 _COLUMNS: Final[LiteralString] = """
-  run.run_id, run.flow_slug, run.status, run.priority, run.tags, run.started_at,
+  run.run_id, run.flow_slug, run.status, run.priority, run.tags::text, run.started_at,
   coalesce(run.completed_at, run.failed_at, run.cancelled_at) as ended_at, run.delayed_until,
   run.failed_step_slug, left(run.error_message, 500) as error_message
 """
@@ -48,7 +48,7 @@ left join lateral (
   select *
   from looked
   where looked.status = coalesce(%(status)s::text, looked.status)
-    and looked.tags @> %(tags)s::jsonb
+    and looked.tags::jsonb @> %(tags)s::jsonb
   order by looked.run_id desc
   limit %(page)s::int
 ) as match on true
@@ -212,7 +212,7 @@ def _summary(row: tuple[Any, ...]) -> RunSummary:
         flow_slug=row[1],
         status=row[2],
         priority=row[3],
-        tags=row[4],
+        tags=load_json(row[4]),
         started_at=row[5],
         ended_at=row[6],
         delayed_until=row[7],

@@ -20,9 +20,19 @@ select
   (
     select count(*)
     from (
-      select from pgflow.step_tasks as task
-      where task.flow_slug = flow.flow_slug and task.status = 'queued'
-        and task.order_at < 'infinity'
+      (
+        select from pgflow.step_tasks as task
+        where task.flow_slug = flow.flow_slug and task.status = 'queued'
+          and task.order_at < 'infinity' and not task.claimed_apart
+        limit %(most)s::int
+      )
+      union all
+      (
+        select from pgflow.step_tasks as task
+        where task.flow_slug = flow.flow_slug and task.status = 'queued'
+          and task.order_at < 'infinity' and task.claimed_apart
+        limit %(most)s::int
+      )
       limit %(most)s::int
     ) as ready
   ),
