@@ -160,6 +160,14 @@ class Flows:
         sql = "select pgflow.complete_task(%s, %s, %s, %s)"
         self.conn.execute(sql, (run_id, step, index, Jsonb(output)))
 
+    def emit(self, run_id: str, step: str, first: int, items: list[Any]) -> None:
+        sql = """
+            select pgflow.append_to_streams(
+              array[%s]::uuid[], array[%s], array[0], array[1], array[%s], array[%s]
+            )
+        """
+        self.conn.execute(sql, (run_id, step, first, Jsonb(items)))
+
     def fail(self, run_id: str, step: str, message: str, index: int = 0) -> None:
         sql = "select pgflow.fail_task(%s, %s, %s, %s, is_final => true)"
         self.conn.execute(sql, (run_id, step, index, message))

@@ -50,7 +50,7 @@ def test_an_action_comes_from_the_dashboards_own_page(open_site: OpenSite, flows
     assert site.ask(START, "POST", body, **json_type).status == 403
     # What a form of another page may send without asking.
     assert site.act(START, body, content_type="text/plain").status == 400
-    assert site.ask(START).status == 405
+    assert site.ask(START).status == 404
     assert flows.conn.execute("select count(*) from pgflow.runs").fetchone() == (0,)
     # A program that is no browser sends no origin.
     program = site.ask(START, "POST", body, **json_type, x_pgflow_action="1")
@@ -111,7 +111,7 @@ def test_each_answer_tells_the_browser_to_run_nothing_else(site: Site, path: str
     assert policy["frame-ancestors"] == "'none'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
 
 

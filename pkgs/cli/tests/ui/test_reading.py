@@ -3,6 +3,7 @@
 import json
 import time
 from itertools import islice
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -231,3 +232,27 @@ def test_a_reader_sees_and_may_not_act(open_site: OpenSite, flows: Flows, db: st
     finally:
         with psycopg.connect(db, autocommit=True) as conn:
             conn.execute(f"drop role {role}")
+
+
+def test_what_a_step_emits_comes_in_blocks_of_which_only_the_last_changes(site: Site, flows: Flows):
+    run_id = flows.start("greet", "Ada")
+    flows.claim("greet")
+    flows.emit(run_id, "hello", 1, list(range(150)))
+    stream = site.follow(f"/api/live/runs/{run_id}/steps/hello/items")
+    state: dict[str, Any] = {}
+    for changed in stream:
+        state |= changed
+        if len(state.get("block 1", ())) == 50:
+            break
+    flows.emit(run_id, "hello", 151, ["x" * 50_000])
+    news = next(changed for changed in stream if "block 1" in changed)
+    stream.close()
+
+    assert state["blocks"] == ["block 0", "block 1"]
+    values = [item["value"] for name in state["blocks"] for item in state[name]]
+    assert values == list(range(150))
+    assert "block 0" not in news
+    last = news["block 1"][-1]
+    assert last["value"] is None
+    assert len(last["cut"]) < 20_000
+    assert next(site.follow(f"/api/live/runs/{run_id}"))["streams"] == ["hello"]

@@ -49,6 +49,7 @@ from pgflow_client._functions.timeline import (
     TaskStatus,
     list_failures,
     list_first_tasks,
+    list_streams,
     list_tasks,
 )
 from pgflow_client._functions.values import (
@@ -154,6 +155,7 @@ class RunDetails:
         sizes: How large its values are.
         tasks: The first tasks of each of its steps.
         failures: Its latest failed attempts, the latest first.
+        streams: The steps that have emitted something.
     """
 
     summary: RunSummary
@@ -161,6 +163,7 @@ class RunDetails:
     sizes: ValueSizes
     tasks: tuple[TaskState, ...]
     failures: tuple[TaskFailure, ...]
+    streams: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +293,7 @@ class Inspector:
             sizes = await read(get_value_sizes(run_id))
             tasks = await read(list_first_tasks(run_id, page=_TASKS_OF_STEP, most=_TASKS_OF_RUN))
             failures = await read(list_failures(run_id, page=_FAILURES, most=_COUNT_TO))
+            streams = await read(list_streams(run_id))
         if summary is None or progress is None or sizes is None:
             return None
         return RunDetails(
@@ -298,6 +302,7 @@ class Inspector:
             sizes=sizes,
             tasks=tuple(tasks),
             failures=tuple(failures),
+            streams=tuple(streams),
         )
 
     async def tasks(

@@ -83,6 +83,12 @@ def make_dashboard(url: str, access: Access, *, version: str, label: str) -> Das
     async def page(request: Request) -> Response:
         return FileResponse(ASSETS / "index.html", headers={"cache-control": "no-cache"})
 
+    async def missing(request: Request) -> Response:
+        if request.url.path.startswith("/api/"):
+            error = {"kind": "NotFound", "message": "there is nothing at this address"}
+            return answer({"error": error}, 404)
+        return FileResponse(ASSETS / "index.html", 404)
+
     reads = Reads(inspector, Sources(inspector, client, history), hub)
     app = Starlette(
         routes=[
@@ -92,6 +98,7 @@ def make_dashboard(url: str, access: Access, *, version: str, label: str) -> Das
             *reads.routes(),
             *Actions(client).routes(),
             Mount("/assets", _Assets(directory=ASSETS)),
+            Route("/{path:path}", missing),
         ],
         middleware=[Middleware(Guard, access=access)],
         exception_handlers=_handlers(),

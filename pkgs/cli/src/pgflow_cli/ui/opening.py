@@ -107,4 +107,5 @@ def _label(database: Database) -> str:
 
     parts = conninfo_to_dict(database.url)
     name = parts.get("dbname") or parts.get("user") or "postgres"
-    return f"{name} on {parts.get('host') or 'this machine'}"
+    host = str(parts.get("host") or "/")
+    return f"{name} on {'this machine' if host.startswith('/') else host}"

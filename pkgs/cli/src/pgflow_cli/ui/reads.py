@@ -50,6 +50,7 @@ class Reads:
             Route("/api/live/flows/{flow_slug}", self._live_flow),
             Route("/api/live/runs", self._live_runs),
             Route("/api/live/runs/{run_id}", self._live_run),
+            Route("/api/live/runs/{run_id}/steps/{step_slug}/items", self._live_items),
             Route("/api/live/workers", self._live_workers),
             Route("/api/flows", self._flow_slugs),
             Route("/api/flows/{flow_slug}", self._flow),
@@ -73,6 +74,10 @@ class Reads:
     async def _live_run(self, request: Request) -> Response:
         run_id = run_id_of(request)
         return self._stream(f"run {run_id}", lambda: self._sources.run(run_id))
+
+    async def _live_items(self, request: Request) -> Response:
+        run_id, slug = run_id_of(request), request.path_params["step_slug"]
+        return self._stream(f"items {run_id} {slug}", lambda: self._sources.items(run_id, slug))
 
     async def _live_workers(self, request: Request) -> Response:
         return self._stream("workers", self._sources.workers)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from pgflow_client import PgflowError, RunNotFound
 
+from pgflow_cli.ui.emitted import follow_items
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from uuid import UUID
@@ -139,6 +141,10 @@ class Sources:
             }
             await pause.take()
 
+    def items(self, run_id: UUID, step_slug: str) -> AsyncIterator[Mapping[str, object]]:
+        """Follow what a step of a run emits."""
+        return follow_items(self._client, run_id, step_slug)
+
     async def run(self, run_id: UUID) -> AsyncIterator[Mapping[str, object]]:
         """Read one run: whenever something happened to it, and now and then anyway."""
         async with _Happenings(self._client, run_id) as happenings:
@@ -154,9 +160,8 @@ class Sources:
                     "sizes": details.sizes,
                     "tasks": details.tasks,
                     "failures": details.failures,
-                    "events": happenings.told[-_EVENTS:],
-                    # By the database's clock, which instants of the run are by.
-                    "ended": details.progress.is_ended,
+                    "streams": details.streams,
+                    "events": happenings.latest,
                 }
                 await pause.take()
                 await happenings.wait(_SELDOM if details.progress.is_ended else _OFTEN)
@@ -166,7 +171,7 @@ class _Happenings:
     """The events of a run as they come."""
 
     def __init__(self, client: AsyncClient, run_id: UUID) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.told: list[dict[str, Any]] | None = None
         self._client: Final = client
         self._run_id: Final = run_id
         self._news: Final = asyncio.Event()
@@ -180,6 +185,11 @@ class _Happenings:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+
+    @property
+    def latest(self) -> list[dict[str, Any]] | None:
+        """The latest of them; None until it is known whether there are any."""
+        return None if self.told is None else self.told[-_EVENTS:]
 
     def listen_unless(self, *, is_ended: bool) -> None:
         """Follow the events, once for a run that has ended, and anew when it has gone on."""
@@ -195,13 +205,16 @@ class _Happenings:
         self._news.clear()
 
     async def _listen(self) -> None:
-        self.told = []
+        told: list[dict[str, Any]] = []
         # Without its events a run is still looked at, more seldom.
         with suppress(PgflowError, psycopg.Error):
             run = await self._client.get_run(self._run_id)
             async for event in run.events():
-                self.told.append(_event(event))
+                told.append(_event(event))
+                self.told = told
                 self._news.set()
+        self.told = told
+        self._news.set()
 
 
 def _event(event: Event) -> dict[str, Any]:

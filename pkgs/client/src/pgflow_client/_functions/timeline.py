@@ -17,6 +17,7 @@ __all__ = [
     "TaskStatus",
     "list_failures",
     "list_first_tasks",
+    "list_streams",
     "list_tasks",
 ]
 
@@ -57,6 +58,10 @@ from looked
 where looked.status = coalesce(%(status)s::text, looked.status)
 order by looked.task_index
 limit %(page)s::int
+"""
+_LIST_STREAMS: Final = """
+select stream.step_slug from pgflow.streams as stream where stream.run_id = %(run_id)s::uuid
+order by stream.step_slug
 """
 _LIST_FAILURES: Final = """
 select
@@ -186,6 +191,15 @@ def list_failures(run_id: UUID, *, page: int, most: int) -> Call[list[TaskFailur
     """
     arguments = {"run_id": run_id, "page": page, "most": most}
     return Call(sql=_LIST_FAILURES, arguments=arguments, read=_failures)
+
+
+def list_streams(run_id: UUID) -> Call[list[str]]:
+    """List the steps of a run that have emitted something."""
+    return Call(sql=_LIST_STREAMS, arguments={"run_id": run_id}, read=_slugs)
+
+
+def _slugs(rows: Rows) -> list[str]:
+    return [row[0] for row in rows]
 
 
 def _tasks(rows: Rows) -> list[TaskState]:

@@ -1,8 +1,9 @@
 // A flow as a picture: steps as boxes, dependencies as arrows. dagre finds the places.
 
 import { Graph, layout } from "../vendor/dagre.js";
-import { html, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useMemo } from "./html.js";
 import { statusPath, statusWord } from "./status.js";
+import { useWidth } from "./width.js";
 
 const CHARACTER = 7.6;
 const HEIGHT = 46;
@@ -23,13 +24,21 @@ export function place(steps, towards) {
   for (const step of steps)
     for (const dependency of step.dependencies) graph.setEdge(dependency, step.step_slug);
   layout(graph);
-  const { width, height } = graph.graph();
+  const edges = graph.edges().map((edge) => ({ from: edge.v, to: edge.w, points: graph.edge(edge).points }));
   return {
-    width: Number.isFinite(width) ? width : 0,
-    height: Number.isFinite(height) ? height : 0,
+    ...extentOf(graph.graph(), edges),
     nodes: new Map(steps.map((step) => [step.step_slug, graph.node(step.step_slug)])),
-    edges: graph.edges().map((edge) => ({ from: edge.v, to: edge.w, points: graph.edge(edge).points })),
+    edges,
   };
+}
+
+/** How far a picture reaches: an edge around a step may leave what dagre says. */
+function extentOf({ width = 0, height = 0 }, edges) {
+  const points = edges.flatMap((edge) => edge.points);
+  const least = (key) => Math.min(0, ...points.map((point) => point[key] - 4));
+  const most = (key, own) => Math.max(Number.isFinite(own) ? own : 0, ...points.map((point) => point[key] + 4));
+  const [left, top] = [least("x"), least("y")];
+  return { left, top, width: most("x", width) - left, height: most("y", height) - top };
 }
 
 /** The line below a step's name. What depends on a run has room for the longest that may come. */
@@ -50,10 +59,10 @@ export function Dag({ steps, progress, selected, onSelect }) {
   const scale = width ? Math.max(SMALLEST, Math.min(LARGEST, width / placed.width)) : 1;
   const bySlug = new Map(steps.map((step) => [step.step_slug, step]));
   return html`<div class="dag" ref=${ref} tabindex="-1">
-    <svg viewBox="0 0 ${placed.width} ${placed.height}" width=${placed.width * scale}
+    <svg viewBox="${placed.left} ${placed.top} ${placed.width} ${placed.height}" width=${placed.width * scale}
       height=${placed.height * scale} role="group" aria-label="The flow's steps">
       <defs>
-        <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+        <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse"
           orient="auto-start-reverse"><path class="dag-arrow" d="M0.5 0.8L7 4L0.5 7.2z" /></marker>
       </defs>
       ${placed.edges.map((edge) => html`<${Edge} key=${`${edge.from} ${edge.to}`} edge=${edge}
@@ -157,18 +166,4 @@ export function describe(step, state) {
   if (step.condition) parts.push(`runs on a condition, ${UNMET[step.condition.when_unmet]}`);
   if (EXHAUSTED[step.when_exhausted]) parts.push(EXHAUSTED[step.when_exhausted]);
   return parts.join("; ");
-}
-
-/** Measure an element: its width in pixels, 0 until it is known. */
-function useWidth() {
-  const ref = useRef(null);
-  const [width, setWidth] = useState(0);
-  // Before the first paint, so that nothing is drawn twice.
-  useLayoutEffect(() => {
-    setWidth(ref.current.clientWidth);
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry.contentRect.width)));
-    observer.observe(ref.current);
-    return () => observer.disconnect();
-  }, []);
-  return [width, ref];
 }

@@ -2,6 +2,7 @@
 
 import { clockTime, count } from "./format.js";
 import { html, useState } from "./html.js";
+import { Waiting } from "./pieces.js";
 import { StatusIcon } from "./status.js";
 
 const SHOWN = 12;
@@ -21,7 +22,8 @@ const SENTENCES = {
 
 export function EventList({ events }) {
   const [isWhole, setWhole] = useState(false);
-  if (!events?.length) return html`<p class="hint">None are told to this user, who may read but not follow runs.</p>`;
+  if (!events) return html`<${Waiting} />`;
+  if (!events.length) return html`<p class="hint">None are told to this user, who may read but not follow runs.</p>`;
   const latest = [...events].reverse();
   const shown = isWhole ? latest : latest.slice(0, SHOWN);
   return html`<ol class="events">${shown.map((event, index) => {

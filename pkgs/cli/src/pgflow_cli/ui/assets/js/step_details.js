@@ -7,22 +7,25 @@ import { html, useEffect, useState } from "./html.js";
 import { Choices, Panel, ProblemNotice } from "./pieces.js";
 import { StepFacts } from "./pages/flow.js";
 import { Status } from "./status.js";
+import { Stream } from "./stream.js";
 import { Value } from "./value.js";
 
 export function StepDetails({ runId, details, state, step, onClose }) {
   const isMap = state.kind === "map";
   const failures = details.failures.filter((failure) => failure.step_slug === state.step_slug);
-  const views = [["output", "Output"], isMap && ["tasks", "Tasks"], failures.length && ["failures", `Failed attempts (${failures.length})`], ["about", "About"]].filter(Boolean);
-  const [view, setView] = useState(failures.length && state.status === "failed" ? "failures" : "output");
+  const hasStream = details.streams.includes(state.step_slug);
+  const views = [["output", "Output"], hasStream && ["stream", "Stream"], isMap && ["tasks", "Tasks"], failures.length && ["failures", `Failed attempts (${failures.length})`], ["about", "About"]].filter(Boolean);
+  const [view, setView] = useState(failures.length && state.status === "failed" ? "failures" : hasStream ? "stream" : "output");
   const shown = views.some(([key]) => key === view) ? view : "output";
   const actions = html`<span class="panel-actions"><${Status} status=${state.status} />
     <button class="quiet" aria-label="Close ${state.step_slug}" onClick=${onClose}>✕</button></span>`;
   return html`<${Panel} title=${state.step_slug} actions=${actions} kind="step-panel">
     <${Choices} name="View" options=${views} value=${shown} onChange=${setView} />
-    ${state.error_message && html`<p class="is-error pre">${state.error_message}</p>`}
+    ${state.error_message && shown !== "failures" && html`<p class="is-error pre">${state.error_message}</p>`}
     ${state.skip_reason && html`<p class="hint">${SKIPPED[state.skip_reason] ?? state.skip_reason}</p>`}
     ${shown === "output" && html`<${Value} runId=${runId} kind="step_output" step=${state.step_slug}
       size=${details.sizes.steps[state.step_slug] ?? null} version=${state.ended_at ?? ""} absent=${ABSENT[state.status]} />`}
+    ${shown === "stream" && html`<${Stream} runId=${runId} step=${state.step_slug} isMap=${isMap} />`}
     ${shown === "tasks" && html`<${TaskList} runId=${runId} state=${state} />`}
     ${shown === "failures" && html`<${FailureList} failures=${failures} isMap=${isMap} />`}
     ${shown === "about" && step && html`<${StepFacts} step=${step} />`}

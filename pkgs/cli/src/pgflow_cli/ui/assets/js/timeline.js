@@ -4,6 +4,7 @@ import { useNow } from "./clock.js";
 import { millis, span } from "./format.js";
 import { html, useMemo, useState } from "./html.js";
 import { StatusIcon, statusWord } from "./status.js";
+import { useWidth } from "./width.js";
 
 const TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000,
   120000, 300000, 600000, 1800000, 3600000, 7200000, 21600000, 43200000, 86400000, 604800000];
@@ -120,13 +121,17 @@ function Bar({ kind, from, until, what, scale, part }) {
   </div>`;
 }
 
+const TICK_WIDTH = 74;
+
 function Axis({ from, until }) {
+  const [width, ref] = useWidth();
   const total = until - from;
-  const step = TICKS.find((each) => total / each <= 6) ?? total;
+  const most = Math.max(1, Math.floor(width / TICK_WIDTH));
+  const step = TICKS.find((each) => total / each <= Math.min(8, most)) ?? total;
   const ticks = [];
   for (let at = 0; at <= total; at += step) ticks.push(at);
   return html`<div class="time-row time-axis" aria-hidden="true"><div></div>
-    <div class="time-line">${ticks.map((at) => html`<span key=${at} class="time-tick"
+    <div class="time-line" ref=${ref}>${ticks.map((at) => html`<span key=${at} class="time-tick"
       style=${{ left: `${(100 * at) / total}%` }}>${at ? span(at / 1000) : "0"}</span>`)}</div><div></div></div>`;
 }
 

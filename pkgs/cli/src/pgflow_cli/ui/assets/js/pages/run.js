@@ -11,8 +11,12 @@ import { flowPath } from "../router.js";
 import { RunActions } from "../run_actions.js";
 import { Status } from "../status.js";
 import { StepDetails } from "../step_details.js";
+import { Stream } from "../stream.js";
 import { Timeline } from "../timeline.js";
 import { Value } from "../value.js";
+
+// A browser has few connections to a server, and each stream takes one.
+const MOST_STREAMS = 2;
 
 export function RunPage({ runId, about }) {
   const details = useLive(`/api/live/runs/${encodeURIComponent(runId)}`);
@@ -37,6 +41,8 @@ export function RunPage({ runId, about }) {
     ${selected && states.has(selected) && html`<${StepDetails} key=${selected} runId=${runId} details=${details}
       state=${states.get(selected)} step=${definition?.steps.find((step) => step.step_slug === selected)}
       onClose=${() => setSelected(null)} />`}
+    ${!selected && details.streams.map((slug) => html`<${Panel} key=${slug} title=${`Emitted by ${slug}`}>
+      <${Stream} runId=${runId} step=${slug} isMap=${states.get(slug)?.kind === "map"} /><//>`).slice(0, MOST_STREAMS)}
     <${Panel} title="Timeline"><${Timeline} details=${details} selected=${selected} onSelect=${toggle} /><//>
     <div class="columns is-even">
       <${Panel} title="Input"><${Value} runId=${runId} kind="run_input" size=${details.sizes.input} /><//>
@@ -71,6 +77,6 @@ function Outcome({ summary, onSelect }) {
   if (!summary.error_message) return null;
   const isFailure = summary.status === "failed";
   return html`<div class="notice ${isFailure ? "is-bad" : ""}" role="alert">
-    <p><b>${isFailure ? "Failed" : "Cancelled"}${summary.failed_step_slug && html` at ${" "}<button class="as-link" onClick=${() => onSelect(summary.failed_step_slug)}>${summary.failed_step_slug}</button>`}:</b>
+    <p><b>${isFailure ? "Failed" : "Cancelled"}${summary.failed_step_slug && html` at${" "}<button class="as-link" onClick=${() => onSelect(summary.failed_step_slug)}>${summary.failed_step_slug}</button>`}:</b>
       ${" "}<span class="pre">${summary.error_message}</span></p></div>`;
 }
