@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from pgflow_client import AsyncClient, SchemaMissing
+from pgflow_core_sql import Migrator
 from pgflow_dsl import Flow
 from pgflow_worker import Worker, WorkerOptions, WorkerState, WorkerStateInvalid
 from pgflow_worker.testing import running_worker
@@ -155,13 +156,11 @@ def test_results_that_wait_for_the_database_are_recorded_before_the_end(
 def test_a_drain_while_the_server_is_down_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    import pgflow_core_sql
-
     monkeypatch.setattr("pgflow_worker._ending._LAST_WORDS", 0.5)
     flow, began = endless()
     with throwaway_server() as server:
         url = server.url()
-        pgflow_core_sql.Migrator(url).migrate()
+        Migrator(url).migrate()
 
         async def drain() -> WorkerState:
             options = WorkerOptions(shutdown_timeout=timedelta(seconds=0.5))
@@ -269,3 +268,20 @@ def test_a_stopped_worker_logs_no_lost_exception(
     with caplog.at_level(logging.ERROR):
         asyncio.run(stop())
     assert caplog.text == ""
+
+
+def test_a_worker_without_tasks_waits_for_nothing_when_its_database_is_gone():
+    flow, _ = endless()
+    with throwaway_server() as server:
+        url = server.url()
+        Migrator(url).migrate()
+
+        async def strand() -> None:
+            options = WorkerOptions(shutdown_timeout=timedelta(hours=1))
+            async with running_worker([flow], url, options) as worker:
+                await asyncio.to_thread(server.stop)
+                # Asleep, or in the midst of a claim that nobody answers.
+                await asyncio.sleep(0.5)
+                worker.drain()
+
+        asyncio.run(asyncio.wait_for(strand(), LONG))

@@ -1,7 +1,6 @@
 """Connections for programs that outlive the server: they come back by themselves."""
 
 import asyncio
-import logging
 import random
 import socket
 import threading
@@ -15,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
 
 from pgflow_client._functions.server import ANSWERING_PROCESS
+from pgflow_client._outage import Outage
 from pgflow_client.errors import DatabaseUnreachable
 
 T = TypeVar("T")
@@ -53,30 +53,36 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "tcp_user_timeout": 30_000,
 }
 
-logger: Final = logging.getLogger("pgflow.worker")
-
 
 class Link:
     """One connection, opened when it is first needed and again whenever it breaks.
 
     Args:
         conninfo: URL or connection string.
-        name: What it is for, for the log and pg_stat_activity.
+        name: What it is for, for pg_stat_activity.
         prepared_statements: Whether statements are prepared; None for wherever no pooler would
             lose them.
+        outage: Told of each failure and each answer; None for one of its own.
 
     Raises:
         DatabaseUnreachable: The URL is not one.
     """
 
-    def __init__(self, conninfo: str, name: str, *, prepared_statements: bool | None) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        name: str,
+        *,
+        prepared_statements: bool | None,
+        outage: Outage | None = None,
+    ) -> None:
         self._conninfo: Final = conninfo
-        self._name: Final = name
         self._parameters: Final = _parameters(conninfo, name)
         self._turn: Final = asyncio.Lock()
         self._prepared_statements = prepared_statements
         self._conn: AsyncConn | None = None
         self._is_pooled = False
+        self._outage: Final = outage or Outage()
 
     @property
     def is_pooled(self) -> bool:
@@ -147,7 +153,9 @@ class Link:
                 try:
                     conn = await self.open()
                     async with _patience(patience):
-                        return await function(conn)
+                        answer = await function(conn)
+                    self._outage.answered()
+                    return answer
                 except DatabaseError as error:
                     is_stale = error.sqlstate in _STALE
                     may_pass = is_transient(error) or (insists and not is_lasting(error))
@@ -168,7 +176,7 @@ class Link:
         """Close a connection that is of no use, so that the next call opens another."""
         if error.sqlstate in _LOST_STATEMENT:
             self._prepared_statements = False
-        logger.warning("the database does not answer (%s), trying again: %s", self._name, error)
+        self._outage.failed(error)
         await self.close()
 
     async def listen(self, channel: LiteralString) -> AsyncGenerator[str | None]:

@@ -39,6 +39,7 @@ from pgflow_client._link import (
     is_lasting,
     is_transient,
 )
+from pgflow_client._outage import Outage, brief
 
 __all__ = [
     "AsyncConn",
@@ -47,11 +48,13 @@ __all__ = [
     "DepthRow",
     "Failure",
     "Link",
+    "Outage",
     "Reports",
     "RetryRow",
     "TaskRow",
     "append_to_streams",
     "bounded_transaction",
+    "brief",
     "claim_apart",
     "claim_tasks",
     "connect_briefly",

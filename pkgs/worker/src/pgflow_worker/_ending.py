@@ -5,32 +5,42 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from pgflow_client.worker_protocol import DatabaseError
+from pgflow_client.worker_protocol import DatabaseError, brief
 
 logger: Final = logging.getLogger("pgflow.worker")
 
 # How long a stopping worker tries to reach the database for its last words, in seconds: for all of
-# them, and for the very last.
+# them, for few when nothing is held or there is a hurry, and for the very last.
 _LAST_WORDS: Final = 10.0
+_FEW_LAST_WORDS: Final = 2.0
 _LAST_WORD: Final = 1.0
 
 
 class LastWords:
-    """What is said to the database before the stop."""
+    """Gives a stopping worker a bounded time; others take over what could not be said."""
 
     def __init__(self) -> None:
         self._until: float | None = None
 
-    async def say(self, say: Callable[[], Awaitable[None]]) -> None:
-        """Try for a bounded time, all in all; others take over what could not be said."""
-        now = asyncio.get_running_loop().time()
+    def begin(self, *, is_brief: bool) -> None:
+        """Set the time from now on, unless it was set before.
+
+        Args:
+            is_brief: Whether little would be lost.
+        """
         if self._until is None:
-            self._until = now + _LAST_WORDS
+            now = asyncio.get_running_loop().time()
+            self._until = now + (_FEW_LAST_WORDS if is_brief else _LAST_WORDS)
+
+    async def say(self, what: Callable[[], Awaitable[None]]) -> None:
+        """Try for what is left of the time, for a moment at least."""
+        self.begin(is_brief=True)
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(max(self._until, now + _LAST_WORD)):
-                await say()
+            async with asyncio.timeout_at(max(self._until or now, now + _LAST_WORD)):
+                await what()
         except (TimeoutError, DatabaseError) as error:
-            reason = str(error) or "it does not answer"
+            reason = brief(error) if str(error) else "it does not answer"
             logger.warning("the database was not told everything before the stop: %s", reason)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from pgflow_client.worker_protocol import (
     Conn,
     DatabaseError,
+    Outage,
     bounded_transaction,
     connect_briefly,
     heartbeat,
@@ -39,6 +40,7 @@ class Heartbeat:
         lease: Seconds without a beat after which a worker counts as lost.
         on_deprecated: Called from the thread, once, when people have deprecated the worker.
         on_unknown: Called from the thread when the database does not know the worker.
+        outage: Told of beats that do not get through; None for one of its own.
 
     Attributes:
         beaten_at: When the last beat got through, by the monotonic clock; None before the first.
@@ -52,6 +54,7 @@ class Heartbeat:
         lease: float,
         on_deprecated: Callable[[], None],
         on_unknown: Callable[[], None],
+        outage: Outage | None = None,
     ) -> None:
         self._conninfo: Final = conninfo
         self._worker_id: Final = worker_id
@@ -65,6 +68,7 @@ class Heartbeat:
         self.beaten_at: float | None = None
         self._on_deprecated: Final = on_deprecated
         self._on_unknown: Final = on_unknown
+        self._outage: Final = outage or Outage()
         self._ending: Final = threading.Event()
         self._said_deprecated = False
         self._loop: asyncio.AbstractEventLoop
@@ -96,16 +100,22 @@ class Heartbeat:
                     conn = connect_briefly(self._conninfo, "heartbeat")
                 self._beat(conn)
             # Whatever it is: a worker whose heartbeats end is taken for dead.
+            except DatabaseError as error:
+                self._outage.failed(error)
+                self._be_patient(conn)
             except Exception as error:
                 logger.warning("a heartbeat did not get through: %s", error)
-                # All workers were cut off, perhaps: they get the time to say that they live.
-                self._patient_until = time.monotonic() + self._lease
-                if conn is not None:
-                    conn.close()
+                self._be_patient(conn)
         if conn is not None:
             conn.close()
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _be_patient(self, conn: Conn | None) -> None:
+        # All workers were cut off, perhaps: they get the time to say that they live.
+        self._patient_until = time.monotonic() + self._lease
+        if conn is not None:
+            conn.close()
 
     def _beat(self, conn: Conn) -> None:
         with bounded_transaction(conn, _LONGEST_BEAT_MS):

@@ -2,7 +2,7 @@
 
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pgflow_worker._metrics import INSTRUMENTS, Instrument, Meter
 from pgflow_worker.errors import ExtraMissing
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _NAME: Final = "pgflow.worker"
+
+
+class _Gauge(Protocol):
+    """OpenTelemetry's gauge, for which its API has no public name."""
+
+    def set(self, amount: float, attributes: dict[str, str]) -> None: ...
 
 
 def find_meters(*, prometheus: bool) -> list[Meter]:
@@ -57,7 +63,7 @@ class OpenTelemetryMeter:
         meter = metrics.get_meter(_NAME)
         self._adders: Final[dict[str, Counter]] = {}
         self._recorders: Final[dict[str, Histogram]] = {}
-        self._setters: Final = {}
+        self._setters: Final[dict[str, _Gauge]] = {}
         for each in INSTRUMENTS:
             if each.kind == "counter":
                 self._adders[each.name] = meter.create_counter(

@@ -12,6 +12,7 @@ from pgflow_client.errors import translate_errors
 from pgflow_client.worker_protocol import (
     AsyncConn,
     Link,
+    Outage,
     TaskRow,
     claim_apart,
     release_tasks,
@@ -47,6 +48,8 @@ logger: Final = logging.getLogger("pgflow.worker")
 
 # A poll has to be quicker where no notification can come.
 _DEAF_POLL_SHARE: Final = 0.1
+# Longest wait for the claim that may be under way when nothing else is, in seconds.
+_LAST_CLAIM: Final = 1.0
 _HUNTER: Final = "pgflow hunter"
 
 Lifespan: TypeAlias = Callable[["Worker"], AbstractAsyncContextManager[object]]
@@ -91,6 +94,7 @@ class Worker:
         self._at_once: Final = asyncio.Event()
         self._last_words: Final = LastWords()
         self._heart: Heartbeat | None = None
+        self._outage: Final = Outage()
         self._control: Final = self._link("worker")
         self._registration: Final = Registration(
             self.worker_id, self._registry.flow_slugs, self._options, self._control
@@ -283,18 +287,24 @@ class Worker:
         self._exchange.stop_claiming()
         if self._crew:
             logger.info("draining: %d tasks are under way", len(self._crew))
+        # Without a task, only a claim can be under way, for which a database that is gone has no
+        # answer.
+        longest = self._options.shutdown_timeout.total_seconds()
+        if not self._exchange.held:
+            longest = min(longest, _LAST_CLAIM)
         finished = asyncio.ensure_future(self._exchange.wait_until_empty())
         at_once = asyncio.ensure_future(self._at_once.wait())
         broken = {part for part in parts if part.get_name() != _HUNTER}
         try:
             await asyncio.wait(
                 {finished, at_once, *broken},
-                timeout=self._options.shutdown_timeout.total_seconds(),
+                timeout=longest,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             finished.cancel()
             at_once.cancel()
+        self._last_words.begin(is_brief=self._at_once.is_set() or not self._exchange.held)
         await self._last_words.say(self._hand_all_back)
 
     async def _hand_all_back(self) -> None:
@@ -349,6 +359,7 @@ class Worker:
             self._options.lease.total_seconds(),
             on_deprecated=on_deprecated,
             on_unknown=on_unknown,
+            outage=self._outage,
         )
 
     def _deprecated(self) -> None:
@@ -356,7 +367,8 @@ class Worker:
         self.drain()
 
     def _link(self, name: str) -> Link:
-        return Link(self._conninfo, name, prepared_statements=self._options.prepared_statements)
+        prepares = self._options.prepared_statements
+        return Link(self._conninfo, name, prepared_statements=prepares, outage=self._outage)
 
     def _become(self, state: WorkerState) -> None:
         self._state = transition(self._state, state)
