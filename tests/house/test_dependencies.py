@@ -16,7 +16,7 @@ from tests.house.workspace import PACKAGES, Package, name_of
 ALLOWED = {
     "pgflow-core-sql": {"psycopg"},
     "pgflow-dsl": {"pydantic", "typing-extensions"},
-    "pgflow-client": {"pgflow-dsl", "psycopg"},
+    "pgflow-client": {"pgflow-dsl", "psycopg", "typing-extensions"},
     "pgflow-worker": {"pgflow-dsl", "pgflow-client"},
     "pgflow-cli": {
         "pgflow-core-sql",

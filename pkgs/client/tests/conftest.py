@@ -102,8 +102,8 @@ class Hand:
         """
         return [row[0] for row in self.conn.execute(sql, (query,))]
 
-    def listeners(self) -> list[int]:
-        return [*self.backends("%watch_runs%"), *self.backends("%get_run_versions%")]
+    def listeners(self) -> set[int]:
+        return {*self.backends("%watch_runs%"), *self.backends("%get_run_versions%")}
 
     def activity(self) -> dict[int, Any]:
         """When each of the clients' connections last began a statement, by process id."""

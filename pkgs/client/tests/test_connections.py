@@ -187,6 +187,6 @@ async def test_statements_are_not_prepared_where_a_pooler_would_lose_them(db, gr
         for _ in range(8):
             await client.start_flow(greet, "you")
         # The one connection there is, to ask what it has prepared.
-        async with client._database.connection() as conn:
+        async with client._hub.database.connection() as conn:
             cursor = await conn.execute("select count(*) from pg_prepared_statements")
             assert await cursor.fetchone() == (0,)

@@ -1,11 +1,23 @@
 """Starting runs."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from pgflow_client import AsyncClient, FlowNotFound, InputRefused, RunExists, RunNotFound, WrongFlow
+from pgflow_client import (
+    AsyncClient,
+    FlowNotFound,
+    InputRefused,
+    KeyInvalid,
+    RunExists,
+    RunNotFound,
+    StartOptionInvalid,
+    WrongFlow,
+)
 from pgflow_dsl import Flow, InputInvalid
+
+HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -145,3 +157,78 @@ async def test_a_run_that_does_not_exist_is_not_found(db):
         assert caught.value.run_id == missing
         with pytest.raises(RunNotFound, match="there is no run 'seven': a run's id is a UUID"):
             await client.get_run("seven")
+
+
+async def test_a_key_starts_a_run_once_and_finds_it_again(db, hand, crawl):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(crawl, Site("a.org"), idempotency_key="order 7")
+        again = await client.start_flow(crawl, Site("b.org"), idempotency_key="order 7")
+        hand.complete(run.run_id, "fetch", "text")
+        late = await client.start_flow("crawl", {}, idempotency_key="order 7")
+        assert run.run_id == again.run_id == late.run_id
+        assert (again.status, late.status) == ("started", "completed")
+        brief = timedelta(seconds=-1)
+        other = await client.start_flow(crawl, Site("a"), idempotency_key="x", key_lifetime=brief)
+        third = await client.start_flow(crawl, Site("a"), idempotency_key="x", key_lifetime=HOUR)
+        assert other.run_id != third.run_id
+        with pytest.raises(KeyInvalid, match="1 to 500 characters, not 501"):
+            await client.start_flow(crawl, Site("a"), idempotency_key="x" * 501)
+
+
+async def test_each_of_many_runs_has_its_own_key_also_across_calls(db, hand, crawl):
+    count = 2100
+    keys = [f"key {number * 11 % count}" for number in range(count)]
+    inputs = [Site(key) for key in keys]
+    async with AsyncClient(db) as client:
+        runs = await client.start_flows(crawl, inputs, idempotency_keys=keys)
+        again = await client.start_flows(crawl, inputs[::-1], idempotency_keys=[*keys[:0:-1], None])
+    assert [run.run_id for run in again[:-1]] == [run.run_id for run in runs[:0:-1]]
+    assert again[-1].run_id != runs[0].run_id
+    rows = hand.conn.execute("select run_id, input ->> 'url' from pgflow.runs").fetchall()
+    found = dict(rows)
+    assert len(found) == count + 1
+    assert [found[run.run_id] for run in runs] == keys
+
+
+async def test_tags_and_a_delay_reach_the_run(db, conn, crawl):
+    tags = {"tenant": 7, "labels": ["a"], "since": {"year": 2026}}
+    async with AsyncClient(db) as client:
+        await client.start_flow(crawl, Site("a.org"), tags=tags, delay=HOUR)
+        await client.start_flows("crawl", [{}, {}], tags=tags, delay=HOUR)
+    rows = conn.execute("select tags, delayed_until - started_at from pgflow.runs").fetchall()
+    assert rows == [(tags, HOUR)] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"tags": ["a"]}, StartOptionInvalid, r"tags are a mapping .*, not \['a'\]"),
+        ({"tags": {"a": float("nan")}}, StartOptionInvalid, "tags are invalid: a: "),
+        ({"tags": {"a": {"b": object()}}}, StartOptionInvalid, "tags are invalid: "),
+        ({"delay": 5}, TypeError, r"delay is a timedelta, such as .*, not 5"),
+        ({"delay": HOUR * 10**6}, StartOptionInvalid, "delay is at most a hundred years"),
+        ({"key_lifetime": HOUR}, ValueError, "key_lifetime says how long an idempotency key"),
+        ({"idempotency_key": "x", "key_lifetime": 5}, TypeError, "key_lifetime is a timedelta"),
+    ],
+    ids=str,
+)
+async def test_options_that_cannot_be_are_refused_by_name(db, hand, crawl, options, error, message):
+    async with AsyncClient(db) as client:
+        with pytest.raises(error, match=message):
+            await client.start_flow(crawl, Site("a.org"), **options)
+    assert hand.runs() == 0
+
+
+async def test_what_is_no_flow_is_refused_by_name(db, hand, crawl):
+    async with AsyncClient(db) as client:
+        with pytest.raises(TypeError, match="a flow is a Flow or the slug of one, not 5"):
+            await client.start_flow(5, {})
+        with pytest.raises(TypeError, match=r"not <single step 'fetch' .*start the step's flow"):
+            await client.start_flow(crawl.steps[0], {})
+        with pytest.raises(ValueError, match="2 inputs need as many idempotency_keys, not 1"):
+            await client.start_flows(crawl, [Site("a"), Site("b")], idempotency_keys=["x"])
+        run = await client.start_flow(crawl, Site("a.org"))
+        with pytest.raises(TypeError, match="a flow is a Flow"):
+            await client.get_run(run.run_id, 5)
+        with pytest.raises(TypeError, match=r"timeout is a timedelta, such as .*, not 5"):
+            await run.wait(5)

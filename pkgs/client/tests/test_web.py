@@ -161,7 +161,7 @@ async def test_sixty_viewers_share_one_listening_connection_and_leave_nothing_be
         await eventually(lambda: len(told) == viewers)
         await asyncio.gather(*viewing[1::2])
         # Nothing more comes, and yet it is noticed that they have gone.
-        mine = client._watcher._watches  # type: ignore[union-attr]
+        mine = client._hub._watcher._watches  # type: ignore[union-attr]
         await eventually(lambda: len(mine[run.run_id]) == viewers // 2)
         hand.emit(run.run_id, "answer", "two")
         hand.complete(run.run_id, "answer", "Hello")
@@ -177,7 +177,7 @@ async def test_a_run_that_is_deleted_ends_its_responses(db, hand, chat, eventual
             came = names(response)
             assert await anext(came) == "run_started"
             hand.call("delete_flow_and_data", "chat")
-            (watch,) = client._watcher._watches[run.run_id]  # type: ignore[union-attr]
+            (watch,) = client._hub._watcher._watches[run.run_id]  # type: ignore[union-attr]
             watch.prompt()
             assert [name async for name in came] == ["step_started"]
 

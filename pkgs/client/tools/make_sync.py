@@ -38,8 +38,11 @@ NAMES: Final = {
     "AsyncConnectionPool": "ConnectionPool",
     "AsyncCursor": "Cursor",
     "AsyncRun": "Run",
+    "AsyncRunStep": "RunStep",
+    "AsyncSubscription": "Subscription",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
+    "aclosing": "closing",
     "asynccontextmanager": "contextmanager",
 }
 

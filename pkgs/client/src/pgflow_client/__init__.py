@@ -2,8 +2,12 @@
 
 from pgflow_client._async.client import AsyncClient
 from pgflow_client._async.run import AsyncRun
+from pgflow_client._async.step import AsyncRunStep
+from pgflow_client._async.subscription import AsyncSubscription
 from pgflow_client._sync.client import Client
 from pgflow_client._sync.run import Run
+from pgflow_client._sync.step import RunStep
+from pgflow_client._sync.subscription import Subscription
 from pgflow_client.errors import (
     ArraysDiffer,
     ClientClosed,
@@ -55,6 +59,8 @@ __all__ = [
     "ArraysDiffer",
     "AsyncClient",
     "AsyncRun",
+    "AsyncRunStep",
+    "AsyncSubscription",
     "AttemptsFailed",
     "Client",
     "ClientClosed",
@@ -83,6 +89,7 @@ __all__ = [
     "RunReopened",
     "RunStarted",
     "RunStatus",
+    "RunStep",
     "SchemaMissing",
     "SlugInvalid",
     "StartOptionInvalid",
@@ -96,6 +103,7 @@ __all__ = [
     "StepStarted",
     "StepStatus",
     "StreamItem",
+    "Subscription",
     "WaitInTransaction",
     "WaitTimeout",
     "WorkerNotRegistered",

@@ -45,14 +45,34 @@ class RunFailed(RunNotCompleted):
         flow_slug: Its flow.
         step_slug: The step that failed it; None where no single step did.
         message: Why.
+        task_index: The failed task's place among those of a map, 0 for another step; None where no
+            attempt of a task failed the run, but a condition that was not met, say.
+        attempt: The attempt that failed it, from 1; None likewise.
+        error_type: Name of the class of the handler's exception; None likewise, and where there
+            was none.
+        traceback: Text of its traceback; None where there was none.
     """
 
     def __init__(
-        self, run_id: UUID, flow_slug: str, step_slug: str | None, message: str | None
+        self,
+        run_id: UUID,
+        flow_slug: str,
+        step_slug: str | None,
+        message: str | None,
+        task_index: int | None = None,
+        attempt: int | None = None,
+        error_type: str | None = None,
+        traceback: str | None = None,
     ) -> None:
-        super().__init__(run_id, flow_slug, step_slug, message)
+        super().__init__(
+            run_id, flow_slug, step_slug, message, task_index, attempt, error_type, traceback
+        )
         self.step_slug = step_slug
         self.message: str = message or "no reason was recorded"
+        self.task_index = task_index
+        self.attempt = attempt
+        self.error_type = error_type
+        self.traceback = traceback
 
     def __str__(self) -> str:
         where = f" at step {self.step_slug!r}" if self.step_slug else ""

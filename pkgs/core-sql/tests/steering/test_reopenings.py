@@ -104,6 +104,24 @@ def test_every_change_of_a_run_gives_it_another_version(engine: Engine):
     changed()
 
 
+def test_the_attempt_that_failed_a_run_is_told_and_no_earlier_one(engine: Engine, chain: str):
+    def failure(run_id: UUID) -> list[tuple[Any, ...]]:
+        return engine.rows(
+            "select step_slug, attempt, error_message from pgflow.get_run_failure(%s)", run_id
+        )
+
+    run_id = engine.start(chain)
+    engine.fail(engine.claim()[0], "one", is_final=False)
+    assert failure(run_id) == []
+    engine.conn.execute("update pgflow.step_tasks set available_at = now(), order_at = now()")
+    engine.fail(engine.claim()[0], "two")
+    assert failure(run_id) == [("first", 2, "two")]
+    engine.value("select status from pgflow.retry_run(%s)", run_id)
+    assert failure(run_id) == []
+    engine.value("select status from pgflow.cancel_run(%s)", run_id)
+    assert failure(run_id) == failure(uuid4()) == []
+
+
 def test_versions_are_read_by_key_however_many_runs_there_are(engine: Engine, chain: str):
     run_ids = [engine.start(chain) for _ in range(3)]
     answer = engine.value("select pgflow.get_run_versions(%s)", [*run_ids, uuid4()])

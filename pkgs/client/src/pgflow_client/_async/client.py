@@ -14,27 +14,32 @@ from pgflow_client._async.database import (
     OwnConnections,
     PrepareThreshold,
 )
+from pgflow_client._async.hub import Hub
 from pgflow_client._async.looks import look_at
 from pgflow_client._async.run import AsyncRun
-from pgflow_client._async.watcher import Watcher
-from pgflow_client._functions.runs import schema_version, start_flow, start_flows
-from pgflow_client._input import check_priority, dump_inputs, parse_run_id, slug_of
+from pgflow_client._functions.runs import schema_version
+from pgflow_client._functions.starting import start_flow, start_flows
+from pgflow_client._input import dump_inputs, parse_run_id, slug_of
+from pgflow_client._start_options import batches_of, check_options
 from pgflow_client.errors import WrongFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
     from uuid import UUID
 
-    from pgflow_dsl import Flow
+    from pgflow_dsl import Flow, Job
 
     from pgflow_client._async.database import Database
+    from pgflow_client._start_options import StartArguments, StartManyArguments
     from pgflow_client.progress import RunStatus
 
 __all__ = ["AsyncClient"]
 
 I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
+O = TypeVar("O")  # noqa: E741 (output)
 
 # Inputs of one call: enough that calls cost nothing, few enough that none is huge.
 _BATCH: Final = 1000
@@ -70,8 +75,7 @@ class AsyncClient:
         Raises:
             DatabaseUnreachable: The URL is not one. Nothing is connected to before it is needed.
         """
-        self._database = _reach(database, max_connections, prepare_threshold)
-        self._watcher = Watcher(self._database) if self._database.can_listen else None
+        self._hub = Hub(_reach(database, max_connections, prepare_threshold))
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,21 +90,27 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the client's own connections. Runs go on; their handles are of no use any more."""
-        if self._watcher is not None:
-            await self._watcher.close()
-        await self._database.close()
+        await self._hub.close()
 
     @overload
     async def start_flow(
-        self, flow: Flow[None], input: None = None, *, run_id: UUID | None = None, priority: int = 0
+        self, flow: Job[..., Any, None, O], input: None = None, **options: Unpack[StartArguments]
+    ) -> AsyncRun[None, O]: ...
+    @overload
+    async def start_flow(
+        self, flow: Job[..., Any, I, O], input: I, **options: Unpack[StartArguments]
+    ) -> AsyncRun[I, O]: ...
+    @overload
+    async def start_flow(
+        self, flow: Flow[None], input: None = None, **options: Unpack[StartArguments]
     ) -> AsyncRun[None]: ...
     @overload
     async def start_flow(
-        self, flow: Flow[I], input: I, *, run_id: UUID | None = None, priority: int = 0
+        self, flow: Flow[I], input: I, **options: Unpack[StartArguments]
     ) -> AsyncRun[I]: ...
     @overload
     async def start_flow(
-        self, flow: str, input: Any = None, *, run_id: UUID | None = None, priority: int = 0
+        self, flow: str, input: Any = None, **options: Unpack[StartArguments]
     ) -> AsyncRun[Any]: ...
     async def start_flow(
         self,
@@ -108,7 +118,11 @@ class AsyncClient:
         input: Any = None,
         *,
         run_id: UUID | None = None,
+        idempotency_key: str | None = None,
+        key_lifetime: timedelta | None = None,
         priority: int = 0,
+        delay: timedelta | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> AsyncRun[Any]:
         """Start a run of a flow, in one round trip.
 
@@ -117,42 +131,53 @@ class AsyncClient:
             input: What the run starts with: a value of the flow's input type; given a slug,
                 anything that has a JSON form.
             run_id: Id of the run, to start it at most once; None makes one.
+            idempotency_key: A text of 1 to 500 characters. Where a run of the flow was started
+                with it before, that run is returned, and nothing is started.
+            key_lifetime: How long the key stands for this run; None is for as long as it is kept.
             priority: Runs with a higher priority have their tasks claimed first; -32768 to 32767.
+            delay: How long no task of the run may be claimed. The run itself is there at once.
+            tags: Names with values that have a JSON form, to find the run by.
 
         Returns:
             The run. On the caller's connection it is there when the caller has committed.
 
         Raises:
             InputInvalid: The input does not fit; names the field. Nothing was sent.
+            StartOptionInvalid: The tags do not fit; names the tag. Nothing was sent.
             InputRefused: The database does not take the input for this flow.
             FlowNotFound: The database has no such flow.
             RunExists: A run with that id was started before.
+            KeyInvalid: The key is empty or too long.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it. If the
-                connection was lost, the run may or may not have started: give a run_id to find out.
+                connection was lost, the run may or may not have started: give a run_id or a key,
+                and start it again.
         """
         (text,) = dump_inputs(flow, [input])
-        slug = slug_of(flow)
-        call = start_flow(slug, text, run_id, check_priority(priority))
-        row = await self._database.call(call)
+        options = check_options(
+            priority=priority,
+            delay=delay,
+            tags=tags,
+            key_lifetime=key_lifetime,
+            has_key=idempotency_key is not None,
+        )
+        call = start_flow(slug_of(flow), text, run_id, idempotency_key, options)
+        row = await self._hub.database.call(call)
         return self._run(row.run_id, flow, row.status)
 
     @overload
     async def start_flows(
         self,
-        flow: Flow[I],
+        flow: Job[..., Any, I, O],
         inputs: Iterable[I],
-        *,
-        run_ids: Sequence[UUID] | None = None,
-        priority: int = 0,
+        **options: Unpack[StartManyArguments],
+    ) -> list[AsyncRun[I, O]]: ...
+    @overload
+    async def start_flows(
+        self, flow: Flow[I], inputs: Iterable[I], **options: Unpack[StartManyArguments]
     ) -> list[AsyncRun[I]]: ...
     @overload
     async def start_flows(
-        self,
-        flow: str,
-        inputs: Iterable[Any],
-        *,
-        run_ids: Sequence[UUID] | None = None,
-        priority: int = 0,
+        self, flow: str, inputs: Iterable[Any], **options: Unpack[StartManyArguments]
     ) -> list[AsyncRun[Any]]: ...
     async def start_flows(
         self,
@@ -160,7 +185,11 @@ class AsyncClient:
         inputs: Iterable[Any],
         *,
         run_ids: Sequence[UUID] | None = None,
+        idempotency_keys: Sequence[str | None] | None = None,
+        key_lifetime: timedelta | None = None,
         priority: int = 0,
+        delay: timedelta | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> list[AsyncRun[Any]]:
         """Start many runs of one flow in one transaction: all of them, or none.
 
@@ -171,35 +200,57 @@ class AsyncClient:
             flow: The flow, or its slug.
             inputs: What each run starts with. All are checked before anything is sent.
             run_ids: Ids of the runs, one for each input; None makes them.
-            priority: Of all the runs.
+            idempotency_keys: Keys of the runs, one for each input, as for `start_flow`; None in
+                the place of a key is a run without. Of equal keys the first one starts a run.
+            key_lifetime: As for `start_flow`.
+            priority: Of all the runs, as are the rest.
+            delay: As for `start_flow`.
+            tags: As for `start_flow`.
 
         Returns:
             The runs, in the order of the inputs.
 
         Raises:
-            ValueError: There are more or fewer run_ids than inputs.
+            ValueError: There are more or fewer run_ids or idempotency_keys than inputs.
             PgflowError: As `start_flow`. No run was started.
         """
         texts = dump_inputs(flow, inputs)
-        if run_ids is not None and len(run_ids) != len(texts):
-            raise ValueError(f"{len(texts)} inputs need as many run_ids, not {len(run_ids)}")
-        slug, checked = slug_of(flow), check_priority(priority)
+        for name, given in (("run_ids", run_ids), ("idempotency_keys", idempotency_keys)):
+            if given is not None and len(given) != len(texts):
+                raise ValueError(f"{len(texts)} inputs need as many {name}, not {len(given)}")
+        options = check_options(
+            priority=priority,
+            delay=delay,
+            tags=tags,
+            key_lifetime=key_lifetime,
+            has_key=idempotency_keys is not None,
+        )
+        slug = slug_of(flow)
+        batches = batches_of(idempotency_keys, len(texts), _BATCH)
         calls = [
             start_flows(
                 slug,
-                texts[place : place + _BATCH],
-                None if run_ids is None else run_ids[place : place + _BATCH],
-                checked,
+                [texts[place] for place in batch],
+                None if run_ids is None else [run_ids[place] for place in batch],
+                None if idempotency_keys is None else [idempotency_keys[place] for place in batch],
+                options,
             )
-            for place in range(0, len(texts), _BATCH)
+            for batch in batches
         ]
         # A single call is a transaction by itself, and saves the round trips around it.
         if len(calls) == 1:
-            started = [await self._database.call(calls[0])]
+            answers = [await self._hub.database.call(calls[0])]
         else:
-            started = await self._database.call_all(calls)
-        return [self._run(run_id, flow, "started") for batch in started for run_id in batch]
+            answers = await self._hub.database.call_all(calls)
+        started = {
+            place: run_id
+            for batch, answer in zip(batches, answers, strict=True)
+            for place, run_id in zip(batch, answer, strict=True)
+        }
+        return [self._run(started[place], flow, "started") for place in range(len(texts))]
 
+    @overload
+    async def get_run(self, run_id: UUID | str, flow: Job[..., Any, I, O]) -> AsyncRun[I, O]: ...
     @overload
     async def get_run(self, run_id: UUID | str, flow: Flow[I]) -> AsyncRun[I]: ...
     @overload
@@ -216,8 +267,8 @@ class AsyncClient:
             WrongFlow: It is a run of another flow.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
-        progress = await look_at(self._database, parse_run_id(run_id))
-        if flow is not None and flow.slug != progress.flow_slug:
+        progress = await look_at(self._hub.database, parse_run_id(run_id))
+        if flow is not None and slug_of(flow) != progress.flow_slug:
             raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
         return self._run(progress.run_id, flow or progress.flow_slug, progress.status)
 
@@ -228,11 +279,11 @@ class AsyncClient:
             SchemaMissing: pgflow is not installed there.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
-        return await self._database.call(schema_version())
+        return await self._hub.database.call(schema_version())
 
     def _run(self, run_id: UUID, flow: Flow[Any] | str, status: RunStatus) -> AsyncRun[Any]:
         known = None if isinstance(flow, str) else flow
-        return AsyncRun(self._database, self._watcher, run_id, slug_of(flow), known, status)
+        return AsyncRun(self._hub, run_id, slug_of(flow), known, status)
 
 
 def _reach(

@@ -1,4 +1,4 @@
-"""The SQL functions that start runs, look at them, and ask to be told of their changes."""
+"""The SQL functions that look at runs, and ask to be told of their changes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from uuid import UUID
 
 from pgflow_client._follow import Reopening
 from pgflow_client._functions.call import Call, Rows
-from pgflow_client._tracing import current_trace_context
 from pgflow_client.progress import RunProgress, RunStatus, StepStatus, parse_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
 __all__ = [
     "CHANNEL",
+    "FailureRow",
     "OutputRow",
-    "StartedRow",
     "Versions",
+    "get_run_failure",
     "get_run_output",
     "get_run_progress",
     "get_run_reopenings",
@@ -26,29 +26,12 @@ __all__ = [
     "get_step_output",
     "listen_to_runs",
     "schema_version",
-    "start_flow",
-    "start_flows",
     "unwatch_runs",
     "watch_runs",
 ]
 
 CHANNEL: Final = "pgflow_runs"
 
-_START_FLOW: Final = """
-select run.run_id, run.status
-from pgflow.start_flow(
-  flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
-  priority => %(priority)s::smallint, trace_context => %(trace_context)s::jsonb
-) as run
-"""
-_START_FLOWS: Final = """
-select started.run_id
-from pgflow.start_flows(
-  flow_slug => %(flow_slug)s::text, inputs => %(inputs)s::jsonb[],
-  run_ids => %(run_ids)s::uuid[], priority => %(priority)s::smallint,
-  trace_context => %(trace_context)s::jsonb
-) as started (run_id)
-"""
 _GET_RUN_PROGRESS: Final = "select pgflow.get_run_progress(run_id => %(run_id)s::uuid)::text"
 _GET_RUN_REOPENINGS: Final = """
 select past.reopening, past.step_slugs, past.progress::text, past.reopened_at
@@ -80,20 +63,13 @@ select pgflow.watch_runs(
 _UNWATCH_RUNS: Final = """
 select pgflow.unwatch_runs(watcher_id => %(watcher_id)s::uuid, run_ids => %(run_ids)s::uuid[])
 """
+_GET_RUN_FAILURE: Final = """
+select attempt.step_slug, attempt.task_index, attempt.attempt, attempt.error_type,
+  attempt.error_message, attempt.traceback
+from pgflow.get_run_failure(run_id => %(run_id)s::uuid) as attempt
+"""
 _LISTEN: Final[LiteralString] = "listen pgflow_runs"
 _SCHEMA_VERSION: Final = "select pgflow.schema_version()"
-
-
-class StartedRow(NamedTuple):
-    """A run that was just started.
-
-    Attributes:
-        run_id: Its id.
-        status: Its status; a run may end in the very call that starts it.
-    """
-
-    run_id: UUID
-    status: RunStatus
 
 
 class Versions(NamedTuple):
@@ -111,6 +87,26 @@ class Versions(NamedTuple):
     horizon: int | None
 
 
+class FailureRow(NamedTuple):
+    """The attempt that failed a run.
+
+    Attributes:
+        step_slug: Its step.
+        task_index: The element's place for a map, else 0.
+        attempt: Which attempt it was, from 1.
+        error_type: Name of the exception's class; None where there was no exception.
+        error_message: What went wrong.
+        traceback: Text of the traceback; None where there was none.
+    """
+
+    step_slug: str
+    task_index: int
+    attempt: int
+    error_type: str | None
+    error_message: str
+    traceback: str | None
+
+
 class OutputRow(NamedTuple):
     """What came out of a step.
 
@@ -123,46 +119,6 @@ class OutputRow(NamedTuple):
     status: StepStatus
     output: str | None
     reason: str | None
-
-
-def start_flow(flow_slug: str, input: str, run_id: UUID | None, priority: int) -> Call[StartedRow]:
-    """Start a run.
-
-    Args:
-        flow_slug: The flow.
-        input: JSON text of the flow input.
-        run_id: Id of the run; None makes one.
-        priority: Runs with a higher priority have their tasks claimed first.
-    """
-    arguments = {
-        "flow_slug": flow_slug,
-        "input": input,
-        "run_id": run_id,
-        "priority": priority,
-        "trace_context": current_trace_context(),
-    }
-    return Call(sql=_START_FLOW, arguments=arguments, read=_started_row, is_write=True)
-
-
-def start_flows(
-    flow_slug: str, inputs: Sequence[str], run_ids: Sequence[UUID] | None, priority: int
-) -> Call[list[UUID]]:
-    """Start many runs of one flow; returns their ids in the order of the inputs.
-
-    Args:
-        flow_slug: The flow.
-        inputs: JSON text of one flow input a run.
-        run_ids: Ids of the runs; None makes them.
-        priority: Of all the runs.
-    """
-    arguments = {
-        "flow_slug": flow_slug,
-        "inputs": list(inputs),
-        "run_ids": None if run_ids is None else list(run_ids),
-        "priority": priority,
-        "trace_context": current_trace_context(),
-    }
-    return Call(sql=_START_FLOWS, arguments=arguments, read=_first_column, is_write=True)
 
 
 def get_run_progress(run_id: UUID) -> Call[RunProgress | None]:
@@ -198,6 +154,11 @@ def get_step_output(run_id: UUID, step_slug: str) -> Call[OutputRow | None]:
     return Call(sql=_GET_STEP_OUTPUT, arguments=arguments, read=_output_row)
 
 
+def get_run_failure(run_id: UUID) -> Call[FailureRow | None]:
+    """Read the attempt that failed a run; None where no attempt did."""
+    return Call(sql=_GET_RUN_FAILURE, arguments={"run_id": run_id}, read=_failure_row)
+
+
 def watch_runs(watcher_id: UUID, run_ids: Collection[UUID], lifetime_seconds: int) -> Call[None]:
     """Ask to be notified of changes of runs, for a while."""
     arguments = {
@@ -224,14 +185,6 @@ def schema_version() -> Call[int]:
     return Call(sql=_SCHEMA_VERSION, arguments={}, read=_number)
 
 
-def _started_row(rows: Rows) -> StartedRow:
-    return StartedRow._make(rows[0])
-
-
-def _first_column(rows: Rows) -> list[UUID]:
-    return [row[0] for row in rows]
-
-
 def _progress(rows: Rows) -> RunProgress | None:
     text: str | None = rows[0][0]
     return None if text is None else parse_progress(text)
@@ -239,6 +192,10 @@ def _progress(rows: Rows) -> RunProgress | None:
 
 def _status_and_output(rows: Rows) -> tuple[RunStatus, str] | None:
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _failure_row(rows: Rows) -> FailureRow | None:
+    return FailureRow._make(rows[0]) if rows else None
 
 
 def _output_row(rows: Rows) -> OutputRow | None:

@@ -15,11 +15,14 @@ __all__ = [
     "Flag",
     "Semaphore",
     "Worker",
+    "deliver",
     "heed_cancellation",
+    "is_current",
     "join",
     "resolve",
     "sleep",
     "spawn",
+    "stop",
 ]
 
 T = TypeVar("T")
@@ -97,6 +100,23 @@ def heed_cancellation() -> Generator[None, None, None]:
 def spawn(function: Callable[[], Coroutine[Any, Any, None]], name: str) -> Worker:
     """Run a function beside the caller."""
     return asyncio.create_task(function(), name=name)
+
+
+def stop(worker: Worker) -> None:
+    """Have a spawned function end at its next wait."""
+    worker.cancel()
+
+
+def is_current(worker: Worker) -> bool:
+    """Return whether it is the spawned function that asks."""
+    return asyncio.current_task() is worker
+
+
+async def deliver(callback: Callable[[T], object], value: T) -> None:
+    """Call a function that may be async, and wait until it is done."""
+    returned = callback(value)
+    if inspect.isawaitable(returned):
+        await returned
 
 
 async def join(worker: Worker) -> None:

@@ -17,11 +17,14 @@ __all__ = [
     "Flag",
     "Semaphore",
     "Worker",
+    "deliver",
     "heed_cancellation",
+    "is_current",
     "join",
     "resolve",
     "sleep",
     "spawn",
+    "stop",
 ]
 
 T = TypeVar("T")
@@ -95,6 +98,20 @@ def spawn(function: Callable[[], None], name: str) -> Worker:
     worker = Worker(target=function, name=name, daemon=True)
     worker.start()
     return worker
+
+
+def stop(worker: Worker) -> None:
+    """Threads end by themselves, when what they wait for is stopped."""
+
+
+def is_current(worker: Worker) -> bool:
+    """Return whether it is the spawned function that asks."""
+    return threading.current_thread() is worker
+
+
+def deliver(callback: Callable[[T], object], value: T) -> None:
+    """Call a function."""
+    callback(value)
 
 
 def join(worker: Worker) -> None:

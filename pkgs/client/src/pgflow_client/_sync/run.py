@@ -5,45 +5,44 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
+
+from pgflow_dsl import Job
+from typing_extensions import TypeVar
 
 from pgflow_client._follow import Follower
-from pgflow_client._functions.runs import (
-    get_run_output,
-    get_run_reopenings,
-    get_step_output,
-)
-from pgflow_client._sync.looks import Looks, look_at
+from pgflow_client._functions.runs import get_run_output, get_step_output
+from pgflow_client._functions.steering import cancel_run, restart_run, retry_run
+from pgflow_client._sync.looks import Looks, follow, look_at, raise_end
 from pgflow_client._sync.run_streams import RunStreams
-from pgflow_client.errors import (
-    RunCancelled,
-    RunFailed,
-    RunNotFound,
-    StepNotCompleted,
-    StepNotFound,
-)
+from pgflow_client._sync.step import RunStep
+from pgflow_client._sync.subscription import Subscription
+from pgflow_client.errors import RunNotFound, StepNotCompleted, StepNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import timedelta
     from uuid import UUID
 
     from pgflow_dsl import AnyStep, Flow, Step
 
-    from pgflow_client._follow import Reopening
-    from pgflow_client._sync.database import Database
-    from pgflow_client._sync.watcher import Watcher
+    from pgflow_client._sync.hub import Hub
     from pgflow_client.events import Event
     from pgflow_client.progress import RunProgress, RunStatus
 
 __all__ = ["Run"]
 
-I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
+I = TypeVar("I", default=Any)  # noqa: E741 (input: as in Flow[I])
+O = TypeVar("O", default=Any)  # noqa: E741 (output)
 T = TypeVar("T")
 
 
-class Run(RunStreams, Generic[I]):
+class Run(RunStreams, Generic[I, O]):
     """One execution of a flow. Made by a client, and good for as long as the client is open.
+
+    Its type says what the flow takes and, for a job, what it returns: `Run[Order, Receipt]`.
+    The output of any other flow is JSON-like data to type checkers; `result_of` and `step` take
+    the step whose output is wanted, and give it with its type.
 
     Attributes:
         run_id: Its id.
@@ -52,15 +51,9 @@ class Run(RunStreams, Generic[I]):
     """
 
     def __init__(
-        self,
-        database: Database,
-        watcher: Watcher | None,
-        run_id: UUID,
-        flow_slug: str,
-        flow: Flow[I] | None,
-        status: RunStatus,
+        self, hub: Hub, run_id: UUID, flow_slug: str, flow: Flow[I] | None, status: RunStatus
     ) -> None:
-        super().__init__(database, watcher, run_id, flow_slug)
+        super().__init__(hub, run_id, flow_slug)
         self.flow = flow
         self._status: RunStatus = status
 
@@ -69,10 +62,13 @@ class Run(RunStreams, Generic[I]):
 
     @property
     def status(self) -> RunStatus:
-        """The status when the run was last looked at. `refresh` looks at it now."""
+        """The status when the run was last looked at. `refresh` looks at it now.
+
+        That of a run that `start_flows` found by its idempotency key is "started" until then.
+        """
         return self._status
 
-    def refresh(self) -> Run[I]:
+    def refresh(self) -> Run[I, O]:
         """Look at the run now, so that `status` is up to date.
 
         Returns:
@@ -113,42 +109,57 @@ class Run(RunStreams, Generic[I]):
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        with self._watch() as watch:
+        with self._hub.watch(self.run_id) as watch:
             looks = Looks(self._database, watch, self.flow_slug, timeout)
-            progress = self._saw(looks.take())
-            while not progress.is_ended:
-                progress = self._saw(looks.take())
-        if progress.status == "failed":
-            step_slug, message = progress.failed_step_slug, progress.error_message
-            raise RunFailed(self.run_id, self.flow_slug, step_slug, message)
-        if progress.status == "cancelled":
-            raise RunCancelled(self.run_id, self.flow_slug, progress.error_message)
+            progress = looks.take_until(lambda _: False, self._saw)
+        raise_end(self._database, progress)
         return progress
 
     def result(
         self,
         timeout: timedelta | None = None,
-    ) -> Any:
+    ) -> O:
         """Wait until the run is completed, and return its output.
 
         Args:
             timeout: The longest wait; None waits for as long as it takes.
 
         Returns:
+            What the job's function returned, where the run was started or got with a job. Else
             JSON-like data {leaf step: output}, without the leaves that were skipped.
 
         Raises:
-            RunFailed: It failed, now or before.
-            RunCancelled: It was cancelled, now or before.
-            WaitTimeout: It has not ended in time. It goes on.
-            WaitInTransaction: The client is on the caller's connection, whose transaction is open.
-            RunNotFound: It has been deleted, or its start was never committed.
+            HandlerOutputInvalid: The output of a job is not what its function declares now.
+            PgflowError: As `wait`.
         """
         self.wait(timeout)
+        job: Any = self.flow
+        if isinstance(self.flow, Job):
+            return self.output_of(cast("Step[..., Any, O]", job.main))
         row = self._database.call(get_run_output(self.run_id))
         if row is None:
-            raise RunNotFound(f"run {self.run_id} does not exist", None, f"run_id={self.run_id}")
-        return json.loads(row[1])
+            message = f"run {self.run_id} does not exist"
+            raise RunNotFound(message, "it has been deleted", f"run_id={self.run_id}")
+        output: O = json.loads(row[1])
+        return output
+
+    def result_of(
+        self,
+        step: Step[..., Any, T],
+        timeout: timedelta | None = None,
+    ) -> T:
+        """Wait until the run is completed, and return the output of one of its steps.
+
+        Args:
+            step: The step, of which the output has the type.
+            timeout: The longest wait; None waits for as long as it takes.
+
+        Raises:
+            PgflowError: As `wait` and `output_of`.
+        """
+        self._slug_of(step)
+        self.wait(timeout)
+        return self.output_of(step)
 
     @overload
     def output_of(self, step: Step[..., Any, T]) -> T: ...
@@ -172,7 +183,7 @@ class Run(RunStreams, Generic[I]):
             StepNotFound: The flow, as the database knows it, has no such step.
             HandlerOutputInvalid: The output is not what the step declares now.
         """
-        slug = step if isinstance(step, str) else self._own_slug(step)
+        slug = self._slug_of(step)
         row = self._database.call(get_step_output(self.run_id, slug))
         if row is None:
             detail = f"run_id={self.run_id} step_slug={slug}"
@@ -185,6 +196,77 @@ class Run(RunStreams, Generic[I]):
             raise StepNotCompleted(self.run_id, slug, row.status, row.reason)
         text = row.output if row.output is not None else "null"
         return json.loads(text) if isinstance(step, str) else step.load_output(text)
+
+    @overload
+    def step(self, step: Step[..., Any, T]) -> RunStep[T]: ...
+    @overload
+    def step(self, step: str) -> RunStep[Any]: ...
+    def step(self, step: AnyStep | str) -> RunStep[Any]:
+        """Return a handle of one step, to wait for it and to get its output.
+
+        Args:
+            step: The step, or its slug where the flow's code is not at hand.
+
+        Raises:
+            WrongFlow: It is a step of another flow.
+        """
+        self._slug_of(step)
+        return RunStep(self._hub, self, step, self._saw)
+
+    def cancel(self, reason: str | None = None) -> Run[I, O]:
+        """Cancel the run: nothing more of it is started, and what is under way counts no longer.
+
+        A run that has ended stays as it is.
+
+        Args:
+            reason: Kept with the run, and told to whoever waits for it.
+
+        Returns:
+            The run itself, its `status` up to date.
+
+        Raises:
+            RunNotFound: It has been deleted, or its start was never committed.
+        """
+        self._status = self._database.call(cancel_run(self.run_id, reason))
+        return self
+
+    def retry(self) -> Run[I, O]:
+        """Go on with the run after it failed or was cancelled.
+
+        What has completed stays, single elements of maps too. What failed, was cancelled or was
+        skipped after a failure starts afresh, with all its attempts. A run under way stays as it
+        is.
+
+        Returns:
+            The run itself, its `status` up to date.
+
+        Raises:
+            RunCompleted: It is completed. `restart_from` repeats steps of such a run.
+            RunNotFound: It has been deleted, or its start was never committed.
+        """
+        self._status = self._database.call(retry_run(self.run_id))
+        return self
+
+    def restart_from(self, step: AnyStep | str) -> Run[I, O]:
+        """Repeat a step of the run and all that depends on it; other steps keep their outputs.
+
+        Steps that failed or were cancelled elsewhere in the run start afresh, too, so that the run
+        can end.
+
+        Args:
+            step: The step, or its slug where the flow's code is not at hand.
+
+        Returns:
+            The run itself, its `status` up to date.
+
+        Raises:
+            WrongFlow: It is a step of another flow.
+            StepNotFound: The flow, as the database knows it, has no such step.
+            RunNotFound: The run has been deleted, or its start was never committed.
+        """
+        slug = self._slug_of(step)
+        self._status = self._database.call(restart_run(self.run_id, slug))
+        return self
 
     def events(self, after: str | None = None) -> Generator[Event, None, None]:
         """Yield what has happened so far, then what happens, until the run has ended.
@@ -209,20 +291,29 @@ class Run(RunStreams, Generic[I]):
             RunNotFound: It has been deleted, or its start was never committed.
         """
         follower = Follower(self.run_id, after)
-        with self._watch() as watch:
+        with self._hub.watch(self.run_id) as watch:
             looks = Looks(self._database, watch, self.flow_slug, None)
-            while True:
-                progress = self._saw(looks.take())
-                reopenings = self._reopenings(progress, follower.reopened_count)
-                for event in follower.follow(progress, reopenings):
-                    yield event
-                if follower.is_done:
-                    return
+            for event in follow(looks, follower, self._saw):
+                yield event
 
-    def _reopenings(self, progress: RunProgress, known: int) -> list[Reopening]:
-        if progress.reopened_count <= known:
-            return []
-        return self._database.call(get_run_reopenings(self.run_id, known))
+    def on_event(
+        self, callback: Callable[[Event], object], *, after: str | None = None
+    ) -> Subscription:
+        """Have a function called with each event, beside what goes on here.
+
+        Args:
+            callback: Called with one event at a time; the next one waits until it has returned.
+            after: As for `events`.
+
+        Returns:
+            What to wait for or to close. If the function raises, it is called no more.
+
+        Raises:
+            CursorInvalid: The text is no cursor, or one of another run.
+            WaitInTransaction: The client is on the caller's connection, whose transaction is open.
+            ClientClosed: The client is closed.
+        """
+        return Subscription(self._hub, self, callback, after, self._saw)
 
     def _saw(self, progress: RunProgress) -> RunProgress:
         self._status = progress.status

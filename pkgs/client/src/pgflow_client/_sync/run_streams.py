@@ -15,8 +15,7 @@ from pgflow_client._follow import Follower
 from pgflow_client._sync.feed import Feed
 from pgflow_client._sync.looks import Looks
 from pgflow_client._sync.stream import StreamReader
-from pgflow_client._sync.watcher import Watch
-from pgflow_client.errors import WaitInTransaction, WrongFlow
+from pgflow_client.errors import WrongFlow
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
     from pgflow_dsl import AnyStep
 
-    from pgflow_client._sync.database import Database
-    from pgflow_client._sync.watcher import Watcher
+    from pgflow_client._sync.hub import Hub
     from pgflow_client.streams import StreamItem
 
 __all__ = ["RunStreams"]
@@ -38,13 +36,11 @@ _HEARTBEAT: Final = timedelta(seconds=15)
 class RunStreams:
     """A run that is known by its id and its flow, and whose streams can be read."""
 
-    def __init__(
-        self, database: Database, watcher: Watcher | None, run_id: UUID, flow_slug: str
-    ) -> None:
+    def __init__(self, hub: Hub, run_id: UUID, flow_slug: str) -> None:
         self.run_id = run_id
         self.flow_slug = flow_slug
-        self._database = database
-        self._watcher = watcher
+        self._hub = hub
+        self._database = hub.database
 
     @overload
     def stream(
@@ -94,9 +90,9 @@ class RunStreams:
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        slug = step if isinstance(step, str) else self._own_slug(step)
+        slug = self._slug_of(step)
         load = json.loads if item_type is None else item_loader(self.flow_slug, slug, item_type)
-        watch = self._watch()
+        watch = self._hub.watch(self.run_id)
         reader = StreamReader(
             Looks(self._database, watch, self.flow_slug),
             self.run_id,
@@ -137,9 +133,9 @@ class RunStreams:
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        slugs = [step if isinstance(step, str) else self._own_slug(step) for step in streams]
+        slugs = [self._slug_of(step) for step in streams]
         cursor = FeedCursor() if after is None else FeedCursor.parse(after, self.run_id)
-        watch = self._watch()
+        watch = self._hub.watch(self.run_id)
         looks = Looks(self._database, watch, self.flow_slug)
         readers = {
             slug: StreamReader(looks, self.run_id, slug, str, after=cursor.places.get(slug, 0))
@@ -148,12 +144,11 @@ class RunStreams:
         feed = Feed(looks, Follower(self.run_id, cursor.event), readers, cursor)
         return feed.texts(watch, heartbeat.total_seconds())
 
-    def _watch(self) -> Watch:
-        if self._database.is_in_transaction():
-            raise WaitInTransaction(self.run_id)
-        return Watch(self.run_id, self._watcher)
-
-    def _own_slug(self, step: AnyStep) -> str:
+    def _slug_of(self, step: AnyStep | str) -> str:
+        if isinstance(step, str):
+            return step
+        if getattr(step, "flow", None) is None:
+            raise TypeError(f"a step is a Step or the slug of one, not {step!r:.100}")
         if step.flow.slug != self.flow_slug:
             raise WrongFlow(self.run_id, self.flow_slug, repr(step))
         return step.slug

@@ -51,17 +51,24 @@ class Watch:
         run_id: The run.
         is_served: Whether the watcher says when the run may have changed. If not, the watch has
             to look by itself.
+        is_stopped: Whether the caller wants no more looks.
     """
 
     def __init__(self, run_id: UUID, watcher: Watcher | None) -> None:
         self.run_id = run_id
         self.is_served = False
+        self.is_stopped = False
         self._watcher = watcher
         self._flag = Flag()
         self._pace = Pace()
 
     def prompt(self) -> None:
         """End the wait for the next look."""
+        self._flag.set()
+
+    def stop(self) -> None:
+        """Have the caller end, once it is done with what it is at."""
+        self.is_stopped = True
         self._flag.set()
 
     def expect_more(self) -> None:

@@ -10,6 +10,7 @@ import psycopg
 from pgflow_client import (
     AsyncClient,
     AsyncRun,
+    AsyncRunStep,
     Client,
     Event,
     MapProgressed,
@@ -17,7 +18,10 @@ from pgflow_client import (
     RunEnded,
     RunProgress,
     RunStatus,
+    RunStep,
     StepProgress,
+    StepStatus,
+    Subscription,
 )
 from pgflow_dsl import Flow, job
 from psycopg.rows import DictRow
@@ -64,6 +68,11 @@ async def send(count: int) -> str:
     return str(count)
 
 
+@job
+def tidy() -> int:
+    return 0
+
+
 async def on_asyncio(run_id: UUID, conn: psycopg.AsyncConnection[DictRow]) -> None:
     async with AsyncClient("postgresql:///app", prepare_threshold=None) as client:
         assert_type(client, AsyncClient)
@@ -72,7 +81,14 @@ async def on_asyncio(run_id: UUID, conn: psycopg.AsyncConnection[DictRow]) -> No
         assert_type(await client.start_flow(bare), AsyncRun[None])
         assert_type(await client.start_flow(bare, None), AsyncRun[None])
         assert_type(await client.start_flow(union, 5), AsyncRun[int | None])
-        assert_type(await client.start_flow(send, 5), AsyncRun[int])
+        sent = await client.start_flow(send, 5, tags={"tenant": 7}, delay=timedelta(hours=1))
+        assert_type(sent, AsyncRun[int, str])
+        assert_type(await sent.result(), str)
+        assert_type(await client.start_flow(tidy), AsyncRun[None, int])
+        assert_type(await client.start_flows(send, [5]), list[AsyncRun[int, str]])
+        assert_type(await client.get_run(run_id, send), AsyncRun[int, str])
+        keyed = await client.start_flow("bare", idempotency_key="x", key_lifetime=timedelta(1))
+        assert_type(keyed, AsyncRun[Any])
         assert_type(await client.start_flow("site", {"url": "a.org"}), AsyncRun[Any])
         assert_type(await client.start_flow("bare"), AsyncRun[Any])
         assert_type(await client.start_flows(flow, [Site("a.org")]), list[AsyncRun[Site]])
@@ -89,6 +105,17 @@ async def on_asyncio(run_id: UUID, conn: psycopg.AsyncConnection[DictRow]) -> No
         assert_type(await run.output_of(send.main), str)
         assert_type(await run.output_of("fetch"), Any)
         assert_type(await run.result(), Any)
+        assert_type(await run.result_of(fetch, timedelta(minutes=1)), Page)
+        assert_type(run.step(score), AsyncRunStep[list[float]])
+        assert_type(await run.step(summary).output(), str | None)
+        assert_type(await run.step("fetch").output(), Any)
+        assert_type(await run.step(fetch).wait(), StepProgress)
+        assert_type(run.step(fetch).status, StepStatus)
+        assert_type(await run.cancel("enough"), AsyncRun[Site])
+        assert_type(await run.retry(), AsyncRun[Site])
+        assert_type(await run.restart_from(fetch), AsyncRun[Site])
+        async with run.on_event(print, after=(await run.progress()).cursor) as subscription:
+            assert_type(subscription.cursor, str | None)
         assert_type(await run.refresh(), AsyncRun[Site])
         assert_type((await run.progress()).steps, tuple[StepProgress, ...])
         assert_type(run.events(), AsyncGenerator[Event, None])
@@ -115,6 +142,10 @@ def in_threads() -> None:
         assert_type(run.output_of(fetch), Page)
         assert_type(run.output_of(summary), str | None)
         assert_type(run.events(), Generator[Event, None, None])
+        assert_type(run.step(fetch), RunStep[Page])
+        assert_type(client.start_flow(send, 5).result(), str)
+        with run.on_event(print) as subscription:
+            assert_type(subscription, Subscription)
     with ConnectionPool("", open=False) as pool, Client(pool):
         pass
     with psycopg.connect("") as conn, Client(conn):

@@ -5,7 +5,7 @@ from typing import assert_type
 
 import psycopg
 from pgflow_client import AsyncClient, Client
-from pgflow_dsl import Flow
+from pgflow_dsl import Flow, job
 
 
 @dataclass
@@ -27,12 +27,23 @@ def summary(text: str = fetch.output) -> str:
     return text
 
 
+@job
+async def send(count: int) -> str:
+    return str(count)
+
+
 async def on_asyncio(client: AsyncClient, conn: psycopg.Connection) -> None:
     await client.start_flow(flow, "a.org")  # error
     await client.start_flow(flow, {"url": "a.org"})  # error
     await client.start_flow(flow)  # error
     await client.start_flow(flow, Site("a.org"), priority="high")  # error
     await client.start_flow(flow, Site("a.org"), 5)  # error
+    await client.start_flow(flow, Site("a.org"), delay=5)  # error
+    await client.start_flow(flow, Site("a.org"), tags=["red"])  # error
+    await client.start_flow(flow, Site("a.org"), key="x")  # error
+    await client.start_flow(send)  # error
+    await client.start_flow(send, "5")  # error
+    assert_type(await (await client.start_flow(send, 5)).result(), int)  # error
     await client.start_flows(flow, [1])  # error
     await client.start_flows(flow, Site("a.org"))  # error
     run = await client.start_flow(flow, Site("a.org"))
@@ -40,6 +51,10 @@ async def on_asyncio(client: AsyncClient, conn: psycopg.Connection) -> None:
     await run.output_of(fetch.output)  # this is the slug of a step to a checker
     await run.output_of(5)  # error
     assert_type(await run.output_of(summary), str)  # error
+    await run.step(fetch).wait(5)  # error
+    assert_type(await run.step(fetch).output(), int)  # error
+    await run.restart_from(5)  # error
+    run.on_event(5)  # error
     run.events().missing()  # error
     AsyncClient(conn)  # error
 

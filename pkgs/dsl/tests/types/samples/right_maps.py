@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_type
+from typing import assert_type
 
 from pgflow_dsl import Context, Flow, Job, job
 
@@ -105,7 +105,7 @@ async def ping_in_context(ctx: Context) -> str:
     return ""
 
 
-assert_type(send, Job[[Page], Coroutine[Any, Any, int], Page, int])
+assert_type(send, Job[[Page], Coroutine[None, None, int], Page, int])
 assert_type(send.main.output, int)
 assert_type(send_in_context, Job[[Context, Page], int, Page, int])
 assert_type(ping, Job[[], str, None, str])

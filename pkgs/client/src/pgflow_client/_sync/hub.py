@@ -1,0 +1,50 @@
+# Made by tools/make_sync.py from _async/hub.py: edit that file, then run the tool.
+# ruff: noqa: SIM117, UP028, RUF100 (what stood apart to be async need not stand apart here)
+"""What a client and the handles that it made have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pgflow_client._sync.watcher import Watch, Watcher
+from pgflow_client.errors import WaitInTransaction
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pgflow_client._sync.database import Database
+    from pgflow_client._sync.subscription import Subscription
+
+__all__ = ["Hub"]
+
+
+class Hub:
+    """What a client and the handles that it made have in common.
+
+    Attributes:
+        database: How the database is reached.
+        subscriptions: Those whose callbacks may still be called.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.subscriptions: set[Subscription] = set()
+        self._watcher = Watcher(database) if database.can_listen else None
+
+    def watch(self, run_id: UUID) -> Watch:
+        """Return a watch for one caller, to be entered by it.
+
+        Raises:
+            WaitInTransaction: The client is on the caller's connection, whose transaction is open.
+        """
+        if self.database.is_in_transaction():
+            raise WaitInTransaction(run_id)
+        return Watch(run_id, self._watcher)
+
+    def close(self) -> None:
+        """End what goes on by itself, and close what was opened."""
+        for subscription in list(self.subscriptions):
+            subscription.close()
+        if self._watcher is not None:
+            self._watcher.close()
+        self.database.close()
