@@ -4,6 +4,8 @@ from pgflow_client._async.client import AsyncClient
 from pgflow_client._async.run import AsyncRun
 from pgflow_client._async.step import AsyncRunStep
 from pgflow_client._async.subscription import AsyncSubscription
+from pgflow_client._functions.definition import Condition, FlowDefinition, StepDefinition
+from pgflow_client._functions.search import RunSummary
 from pgflow_client._sync.client import Client
 from pgflow_client._sync.run import Run
 from pgflow_client._sync.step import RunStep
@@ -64,6 +66,7 @@ __all__ = [
     "AttemptsFailed",
     "Client",
     "ClientClosed",
+    "Condition",
     "CoreError",
     "CursorInvalid",
     "DatabaseProblem",
@@ -71,6 +74,7 @@ __all__ = [
     "DefinitionInvalid",
     "Event",
     "ExtensionMissing",
+    "FlowDefinition",
     "FlowNotFound",
     "InputRefused",
     "KeyInvalid",
@@ -90,11 +94,13 @@ __all__ = [
     "RunStarted",
     "RunStatus",
     "RunStep",
+    "RunSummary",
     "SchemaMissing",
     "SlugInvalid",
     "StartOptionInvalid",
     "StepCancelled",
     "StepCompleted",
+    "StepDefinition",
     "StepFailed",
     "StepNotCompleted",
     "StepNotFound",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pgflow_dsl import Flow, InputInvalid
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-__all__ = ["StartArguments", "StartManyArguments", "batches_of", "check_duration", "check_options"]
+__all__ = [
+    "StartArguments",
+    "StartManyArguments",
+    "batches_of",
+    "check_duration",
+    "check_instant",
+    "check_options",
+    "dump_tags",
+]
 
 _TAGS: Any = Flow[Any]("tags", input=Any)
 
@@ -96,6 +104,21 @@ def check_duration(name: str, duration: timedelta | None) -> timedelta | None:
     if given is not None and not isinstance(given, timedelta):
         raise TypeError(f"{name} is a timedelta, such as timedelta(seconds=5), not {given!r:.100}")
     return duration
+
+
+def check_instant(name: str, instant: datetime | None) -> datetime | None:
+    """Return an instant as it is.
+
+    Raises:
+        TypeError: It is none; says so by its name.
+        ValueError: It has no time zone.
+    """
+    given: Any = instant
+    if given is not None and not isinstance(given, datetime):
+        raise TypeError(f"{name} is a datetime, not {given!r:.100}")
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError(f"{name} needs a time zone, such as datetime.now(UTC) has: {instant}")
+    return instant
 
 
 def batches_of(keys: Sequence[str | None] | None, count: int, size: int) -> list[list[int]]:

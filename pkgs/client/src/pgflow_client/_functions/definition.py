@@ -10,7 +10,14 @@ from pgflow_client._functions.call import Call, Rows, load_json
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Condition", "FlowDefinition", "FlowOptions", "StepDefinition", "get_definition"]
+__all__ = [
+    "Condition",
+    "FlowDefinition",
+    "FlowOptions",
+    "StepDefinition",
+    "get_definition",
+    "list_definitions",
+]
 
 Ending = Literal["fail", "skip", "skip-cascade"]
 
@@ -50,8 +57,9 @@ select
     where step.flow_slug = flow.flow_slug
   ), '[]')::text
 from pgflow.flows as flow
-where flow.flow_slug = %(flow_slug)s::text
 """
+_OF_ONE: Final = " where flow.flow_slug = %(flow_slug)s::text"
+_OF_ALL: Final = " order by flow.flow_slug"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +148,31 @@ class FlowDefinition:
 
 def get_definition(flow_slug: str) -> Call[FlowDefinition | None]:
     """Read what a flow is; None where there is no such flow."""
-    return Call(sql=_GET_DEFINITION, arguments={"flow_slug": flow_slug}, read=_definition)
+    arguments = {"flow_slug": flow_slug}
+    return Call(sql=_GET_DEFINITION + _OF_ONE, arguments=arguments, read=_first_definition)
 
 
-def _definition(rows: Rows) -> FlowDefinition | None:
-    if not rows:
-        return None
-    slug, created_at, schema, options, jitter, steps = rows[0]
+def list_definitions() -> Call[list[FlowDefinition]]:
+    """Read what flows there are, by slug."""
+    return Call(sql=_GET_DEFINITION + _OF_ALL, arguments={}, read=_definitions)
+
+
+def _definitions(rows: Rows) -> list[FlowDefinition]:
+    return [_definition(*row) for row in rows]
+
+
+def _first_definition(rows: Rows) -> FlowDefinition | None:
+    return _definition(*rows[0]) if rows else None
+
+
+def _definition(
+    slug: str,
+    created_at: datetime,
+    schema: str | None,
+    options: list[int],
+    jitter: float,
+    steps: str,
+) -> FlowDefinition:
     return FlowDefinition(
         flow_slug=slug,
         created_at=created_at,

@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from pgflow_client._functions.definition import get_definition, list_definitions
+from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.runs import schema_version
 from pgflow_client._functions.starting import start_flow, start_flows
 from pgflow_client._input import dump_inputs, parse_run_id, slug_of
-from pgflow_client._start_options import batches_of, check_options
+from pgflow_client._start_options import batches_of, check_instant, check_options, dump_tags
 from pgflow_client._sync.database import (
     AUTO,
     CallersConnection,
@@ -23,17 +26,19 @@ from pgflow_client._sync.database import (
 from pgflow_client._sync.hub import Hub
 from pgflow_client._sync.looks import look_at
 from pgflow_client._sync.run import Run
-from pgflow_client.errors import WrongFlow
+from pgflow_client.errors import FlowNotFound, WrongFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
     from types import TracebackType
     from typing import Self, Unpack
     from uuid import UUID
 
     from pgflow_dsl import Flow, Job
 
+    from pgflow_client._functions.definition import FlowDefinition
+    from pgflow_client._functions.search import RunSummary
     from pgflow_client._start_options import StartArguments, StartManyArguments
     from pgflow_client._sync.database import Database
     from pgflow_client.progress import RunStatus
@@ -271,6 +276,82 @@ class Client:
         if flow is not None and slug_of(flow) != progress.flow_slug:
             raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
         return self._run(progress.run_id, flow or progress.flow_slug, progress.status)
+
+    def list_runs(
+        self,
+        flow: Flow[Any] | str | None = None,
+        *,
+        status: RunStatus | None = None,
+        tags: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: UUID | None = None,
+        page: int = 100,
+    ) -> Generator[RunSummary, None, None]:
+        """Yield runs, the newest first. `get_run` gives a handle of one.
+
+        Each page of them is asked for when the one before has been used, and no question takes
+        long, however many runs there are: what is rare is found in several steps. Runs go by their
+        ids, which tell the time of their start; where you give run ids of your own, make them
+        UUIDv7 to find them by time.
+
+        Args:
+            flow: Only runs of this flow, or of the one with this slug; None for all.
+            status: Only runs of this status; None for all.
+            tags: Only runs that have all of these tags; None for all.
+            since: Only runs that were started then or later; None for all.
+            until: Only runs that were started before; None for all.
+            before: Only runs that come after the one with this id in the list: to go on with a
+                list that was left.
+            page: How many runs are asked for at a time; 1 to 1000.
+
+        Raises:
+            ValueError: A time has no time zone, or the page is too large or too small.
+            StartOptionInvalid: The tags have no JSON form; names the tag.
+            DatabaseProblem: The database cannot be reached, or pgflow not used in it.
+        """
+        if not 1 <= page <= 1000:
+            raise ValueError(f"a page has 1 to 1000 runs, not {page}")
+        wanted = partial(
+            list_runs,
+            flow_slug=None if flow is None else slug_of(flow),
+            status=status,
+            tags=None if tags is None else dump_tags(tags),
+            since=check_instant("since", since),
+            until=check_instant("until", until),
+            quantity=page,
+        )
+        place, is_last = before, False
+        while not is_last:
+            found = self._hub.database.call(wanted(before=place))
+            for run in found.runs:
+                yield run
+            place, is_last = found.next, found.next is None
+
+    def get_flow(self, flow: Flow[Any] | str) -> FlowDefinition:
+        """Return what a flow is, as the database has it: its steps, options and schemas.
+
+        Args:
+            flow: The flow, or its slug.
+
+        Raises:
+            FlowNotFound: The database has no such flow.
+            DatabaseProblem: The database cannot be reached, or pgflow not used in it.
+        """
+        slug = slug_of(flow)
+        definition = self._hub.database.call(get_definition(slug))
+        if definition is None:
+            hint = "compile the flow first"
+            raise FlowNotFound(f"flow {slug} does not exist", hint, f"flow_slug={slug}")
+        return definition
+
+    def list_flows(self) -> list[FlowDefinition]:
+        """Return what flows the database has, by slug.
+
+        Raises:
+            DatabaseProblem: The database cannot be reached, or pgflow not used in it.
+        """
+        return self._hub.database.call(list_definitions())
 
     def schema_version(self) -> int:
         """Return the number of the newest migration that is installed in the database.

@@ -13,12 +13,14 @@ from pgflow_client import (
     AsyncRunStep,
     Client,
     Event,
+    FlowDefinition,
     MapProgressed,
     Run,
     RunEnded,
     RunProgress,
     RunStatus,
     RunStep,
+    RunSummary,
     StepProgress,
     StepStatus,
     Subscription,
@@ -119,6 +121,9 @@ async def on_asyncio(run_id: UUID, conn: psycopg.AsyncConnection[DictRow]) -> No
         assert_type(await run.refresh(), AsyncRun[Site])
         assert_type((await run.progress()).steps, tuple[StepProgress, ...])
         assert_type(run.events(), AsyncGenerator[Event, None])
+        assert_type(client.list_runs(flow, tags={"a": 1}), AsyncGenerator[RunSummary, None])
+        assert_type(await client.get_flow("site"), FlowDefinition)
+        assert_type(await client.list_flows(), list[FlowDefinition])
         async for event in run.events():
             match event:
                 case MapProgressed(done=done, total=total):

@@ -44,6 +44,11 @@ create index runs_of_flow_idx on pgflow.runs (flow_slug, run_id);
 -- Serves: finding runs by their tags. Runs without any are not in it.
 create index runs_tags_idx on pgflow.runs using gin (tags jsonb_path_ops) where tags <> '{}';
 
+-- Serves: lists of runs that failed or were cancelled. A run that completes is never in it, and its
+-- instants are no columns of it, so that its last update stays within its page.
+create index runs_ended_badly_idx on pgflow.runs (run_id)
+where failed_at is not null or cancelled_at is not null;
+
 comment on table pgflow.runs is 'One row an execution of a flow.';
 comment on column pgflow.runs.run_id is 'Id of the run, a UUIDv7 unless the starter gave one.';
 comment on column pgflow.runs.flow_slug is 'The flow that is run.';
