@@ -27,8 +27,11 @@ FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
 TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types"]
 
-# SQL, PostgreSQL's binaries and the shape of the tree: one interpreter is enough for these.
-SAME_ON_EVERY_PYTHON = ["pkgs/core-sql/tests", "pkgs/cli/tests/embedded", "tests/house"]
+# SQL, PostgreSQL's binaries, the shape of the tree, and examples of what other tests hold: one
+# interpreter is enough for these.
+SAME_ON_EVERY_PYTHON = [
+    *("pkgs/core-sql/tests", "pkgs/cli/tests/embedded", "tests/house", "tests/examples"),
+]
 
 # Tests wait for processes and servers more than they compute.
 IN_PARALLEL = ("-n", "3", "--dist", "worksteal")

@@ -36,26 +36,19 @@ def status(conn: Connection) -> Any:
 
 
 def test_a_worker_ends_when_there_is_nothing_to_do_and_not_before(db: str, conn: Connection):
-    flow = Flow("idle")
-    seen: list[WorkerState] = []
-
-    @flow.step
-    async def outlast() -> None:
-        await asyncio.sleep(5 * BRIEFLY.total_seconds())
-        seen.append(worker.state)
-
-    worker = Worker([flow], db, WorkerOptions(idle_timeout=BRIEFLY))
+    flow = flow_of("idle")
 
     async def serve() -> None:
+        worker = Worker([flow], db, WorkerOptions(idle_timeout=BRIEFLY))
         serving = asyncio.create_task(worker.run())
         await worker.wait_ready()
         async with AsyncClient(db) as client:
-            await client.start_flow(flow)
+            # Longer than it may idle.
+            await client.start_flow(flow, 5 * BRIEFLY.total_seconds())
         await asyncio.wait_for(serving, LONG)
+        assert worker.state is WorkerState.STOPPED
 
     asyncio.run(serve())
-    assert seen == [WorkerState.RUNNING]
-    assert worker.state is WorkerState.STOPPED
     assert status(conn) == ("completed",)
 
 

@@ -1,0 +1,1 @@
+"""Orders of customers, and the flow that carries them out."""

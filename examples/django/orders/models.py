@@ -1,0 +1,13 @@
+"""What the shop keeps."""
+
+from django.db import models
+
+
+class Order(models.Model):
+    """An order, and the run that carries it out."""
+
+    customer = models.CharField(max_length=100)
+    run_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return f"order {self.pk} of {self.customer}"
