@@ -9,7 +9,7 @@ class Measurement:
     """One figure of the result.
 
     Attributes:
-        group: W1 to W9.
+        group: W1 to W12.
         system: Whose figure it is.
         workload: Name of the workload in the system's adapter.
         label: What a reader sees: the system, and its settings where there are several.
@@ -137,5 +137,24 @@ PLAN: Final[tuple[Measurement, ...]] = (
             for size, quick, full in ((1_000, 2_000, 20_000), (100_000, 100, 1_000),
                                       (1_000_000, 10, 100))
         ),
+    ),
+    *_of(
+        "W10",
+        "items/s",
+        ("pgflow", "W10-1", "pgflow, 1 handler emits", 50_000, 200_000),
+        ("pgflow", "W10-100", "pgflow, 100 handlers emit", 50_000, 200_000),
+        ("pgflow", "W10-threads", "pgflow, 8 threads emit", 50_000, 200_000),
+    ),
+    *_of(
+        "W11",
+        "ms",
+        ("raw_limit", "W4-notify", "bare NOTIFY round trip", 100, 300),
+        ("pgflow", "W11", "pgflow, from emit to reader", 100, 300),
+    ),
+    *_of(
+        "W12",
+        "runs/s",
+        ("pgflow", "W1", "pgflow, handlers without a context", 20_000, 20_000),
+        ("pgflow", "W12", "pgflow, with one that emits nothing", 20_000, 20_000),
     ),
 )  # fmt: skip

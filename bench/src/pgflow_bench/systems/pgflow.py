@@ -11,7 +11,7 @@ import psycopg
 from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
-from pgflow_bench import flows, histories
+from pgflow_bench import flows, histories, streams
 from pgflow_bench.latencies import ended_ms, pickup_ms
 from pgflow_bench.serving import (
     install,
@@ -224,6 +224,29 @@ def payload_map(size: int) -> protocol.Workload:
     return run
 
 
+def emits(flow: Flow[list[int]], handlers: int) -> protocol.Workload:
+    """Return a workload: items of so many handlers at once, until all of them are stored."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flow)
+        return (yield from _drain(url, flow, [[count // handlers] * handlers], count))
+
+    return run
+
+
+def item_delivery(url: str, count: int) -> Steps:
+    """From before an emit to its reader, idle."""
+    install(url, streams.ticking)
+    yield
+    return {"latencies_ms": asyncio.run(streams.delivery_ms(url, count))}
+
+
+def silent_singles(url: str, count: int) -> Steps:
+    """Drain one-step runs whose handlers could emit."""
+    install(url, streams.silent)
+    return (yield from _drain(url, streams.silent, [1] * count, count))
+
+
 if __name__ == "__main__":
     protocol.main(
         {
@@ -244,6 +267,11 @@ if __name__ == "__main__":
             "W7-cpu": cpu_bound,
             "W8": steady_load,
             **{f"W9-chain-{size}": payload_chain(size) for size in (1_000, 100_000, 1_000_000)},
+            "W10-1": emits(streams.emitting, 1),
+            "W10-100": emits(streams.emitting, 100),
+            "W10-threads": emits(streams.in_threads, 8),
+            "W11": item_delivery,
+            "W12": silent_singles,
             **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
         }
     )
