@@ -157,7 +157,7 @@ class CursorInvalid(PgflowError, ValueError):
     def __init__(self, run_id: UUID, cursor: str) -> None:
         super().__init__(run_id, cursor)
         self.run_id = run_id
-        self.cursor = cursor[:100]
+        self.cursor: str = cursor[:100]
 
     def __str__(self) -> str:
         return (
