@@ -24,7 +24,8 @@ HOSTILE = (
 OpenPage = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+# Not longer than the module: while it is there an event loop runs, and others need their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     path = require_browser()
     from playwright.sync_api import sync_playwright
