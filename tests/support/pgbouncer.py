@@ -58,9 +58,14 @@ class PgBouncer:
             command[1:1] = ["-u", self._account.pw_name]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        until((self._folder / f".s.PGSQL.{PORT}").exists, what=f"PgBouncer listens: {self.log}")
-        with psycopg.connect(self.url("postgres")):
-            pass
+        until(self._answers, what=f"PgBouncer listens: {self.log}")
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.url("postgres")):
+                return True
+        except psycopg.OperationalError:
+            return False
 
     def kill(self) -> None:
         """End it without a word to its clients."""

@@ -16,7 +16,6 @@ import pytest
 from pgflow_cli.embedded import EmbeddedServer
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.servers import PREFIX
 from tests.support.waiting import until
 
 PATIENCE = timedelta(seconds=60)
@@ -39,7 +38,7 @@ def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
     program = primary.binaries.path / "pg_basebackup"
     if not program.exists():
         pytest.skip("this PostgreSQL has no pg_basebackup")
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix="pgflow-standby-"))
     folder.chmod(0o711)
     standby = EmbeddedServer(
         folder / "server", binaries=primary.binaries.path, settings={"fsync": "off"}

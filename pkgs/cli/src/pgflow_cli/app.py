@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "demo": "Run a sample flow on a folder of files and watch it.",
     "install": "Bring the database to this version of pgflow.",
     "compile": "Turn flows into SQL that defines them.",
-    "dev": "Develop flows: a database, a worker that follows the code, and the dashboard.",
+    "dev": "Develop flows with a worker that follows the code, and a web page.",
     "worker": "Run the handlers of flows.",
     "start": "Start a run of a flow.",
     "status": "Show what a database does, or where one run stands.",

@@ -104,7 +104,7 @@ def load_function(target: str) -> Callable[..., Any]:
 def _files_of(target: str) -> list[str]:
     """Return the files with flows of a target that is a folder; any other target as it is."""
     folder = Path(target)
-    if not folder.is_dir() or (folder / "__init__.py").exists():
+    if not target or not folder.is_dir() or (folder / "__init__.py").exists():
         return [target]
     from pgflow_cli.finding import flow_files
 

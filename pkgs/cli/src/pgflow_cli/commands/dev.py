@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def dev(
     *, targets: tuple[str, ...], database_url: str | None, port: int | None, is_opened: bool
 ) -> int:
-    """Develop flows: a database, a worker that follows the code, and the dashboard.
+    """Develop flows with a worker that follows the code, and a web page.
 
     Give modules, files or folders with flows. The embedded PostgreSQL starts, unless a database is
     named, and pgflow is installed in it. A worker serves the flows and starts anew whenever their
