@@ -217,7 +217,7 @@ def told(caplog: pytest.LogCaptureFixture) -> bool:
     return "were not taken" in caplog.text
 
 
-def test_a_heartbeat_takes_the_tasks_of_lost_workers_but_not_right_after_an_outage(
+def test_a_heartbeat_takes_the_tasks_of_lost_workers_but_not_right_after_a_long_silence(
     db: str, conn: psycopg.Connection[Any]
 ):
     conn.execute("select pgflow.create_flow('lost_one'), pgflow.add_step('lost_one', 'only')")
@@ -249,9 +249,17 @@ def test_a_heartbeat_takes_the_tasks_of_lost_workers_but_not_right_after_an_outa
         lose_one()
         await asyncio.to_thread(until, lambda: lost() == 0)
 
+        # A moment without a connection makes nobody look lost.
         old = backends(conn, "heartbeat")
         cut(conn, old)
         await asyncio.to_thread(until, lambda: backends(conn, "heartbeat") - old)
+        lose_one()
+        await asyncio.to_thread(until, lambda: lost() == 0)
+
+        assert heart.beaten_at is not None
+        heart.beaten_at -= 3600
+        last = beats_of(worker_id)
+        await asyncio.to_thread(until, lambda: beats_of(worker_id) != last)
         lose_one()
         for _ in range(5):
             last = beats_of(worker_id)

@@ -57,6 +57,19 @@ def test_a_process_that_is_killed_costs_one_attempt(db: str, conn: psycopg.Conne
     assert "signal 9" in row[0]
 
 
+def test_a_process_that_is_long_in_coming_is_waited_for_at_no_cost(
+    db: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pgflow_worker._processes._LONGEST_START", 0.01)
+    options = WorkerOptions(processes=1)
+    result = asyncio.run(run_flow(samples.crunching, [1, 2, 3], db, options=options))
+    assert [row[0] for row in result["square"]] == [1, 4, 9]
+    assert len({row[2] for row in result["square"]}) == 1
+    attempts = "select max(attempts_count - released_count), sum(released_count) > 0"
+    assert conn.execute(f"{attempts} from pgflow.step_tasks").fetchone() == (1, True)
+    until(lambda: pool_threads() == [])
+
+
 def test_a_process_past_its_timeout_is_killed(db: str, tmp_path: Path):
     place = tmp_path / "pid"
     with pytest.raises(RunFailed, match="timeout of 1 s"):

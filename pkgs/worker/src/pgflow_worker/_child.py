@@ -1,6 +1,7 @@
 """What happens in a process for handlers, and what passes between it and its worker.
 
-The worker sends one task at a time. The process answers with messages, each of which begins with
+The worker first sends a step, for whose module the process gets ready, and then one task at a time.
+The process answers with messages, each of which begins with
 what it is about: that the handler has begun, wants the flow's input, emits, or how it ended.
 """
 
@@ -10,6 +11,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -21,10 +23,27 @@ from pgflow_worker._faults import Fault, describe
 from pgflow_worker._perform import Work, perform
 from pgflow_worker._surroundings import Elsewhere
 
+_PREPARE: Final = b"p"
+_READY: Final = b"r"
 _BEGUN: Final = b"b"
 _INPUT_WANTED: Final = b"i"
 _EMITTED: Final = b"e"
 _OUTCOME: Final = b"o"
+
+
+def prepare(pipe: Connection, step: bytes) -> None:
+    """Have a new process import what a step needs, and wait until it has.
+
+    Args:
+        pipe: The worker's end.
+        step: The pickled step.
+
+    Raises:
+        EOFError: The process ended; so does OSError.
+    """
+    pipe.send_bytes(_PREPARE)
+    pipe.send_bytes(step)
+    pipe.recv_bytes()
 
 
 def converse(
@@ -69,6 +88,12 @@ def serve_handlers(pipe: Connection) -> None:
     while True:
         try:
             data = pipe.recv_bytes()
+            if data == _PREPARE:
+                # What is wrong with it is told when it is to run.
+                with suppress(BaseException):
+                    pickle.loads(pipe.recv_bytes())
+                pipe.send_bytes(_READY)
+                continue
         except (EOFError, OSError):
             return
         outcome = pickle.dumps(_outcome(data, pipe))

@@ -61,7 +61,9 @@ class Heartbeat:
         self._interval: Final = interval
         self._lease: Final = lease
         # A sweep must not make the next beat so late that this worker looks lost itself.
-        spare_ms = int((lease - 2 * interval) * 1000)
+        # After a longer one of its own, a worker that was silent as long may be as well as it is.
+        self._longest_silence: Final = lease - 2 * interval
+        spare_ms = int(self._longest_silence * 1000)
         self._longest_sweep_ms: Final = min(max(spare_ms, 100), _LONGEST_BEAT_MS)
         self._sweep: int = _LARGEST_SWEEP
         self._patient_until = 0.0
@@ -102,20 +104,13 @@ class Heartbeat:
             # Whatever it is: a worker whose heartbeats end is taken for dead.
             except DatabaseError as error:
                 self._outage.failed(error)
-                self._be_patient(conn)
+                _close(conn)
             except Exception as error:
                 logger.warning("a heartbeat did not get through: %s", error)
-                self._be_patient(conn)
-        if conn is not None:
-            conn.close()
+                _close(conn)
+        _close(conn)
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended.set)
-
-    def _be_patient(self, conn: Conn | None) -> None:
-        # All workers were cut off, perhaps: they get the time to say that they live.
-        self._patient_until = time.monotonic() + self._lease
-        if conn is not None:
-            conn.close()
 
     def _beat(self, conn: Conn) -> None:
         with bounded_transaction(conn, _LONGEST_BEAT_MS):
@@ -125,12 +120,20 @@ class Heartbeat:
                 if error.sqlstate == "PF007":
                     self._on_unknown()
                 raise
-        self.beaten_at = time.monotonic()
+        self._note_beat()
         if deprecated and not self._said_deprecated:
             self._said_deprecated = True
             self._on_deprecated()
         if time.monotonic() >= self._patient_until:
             self._take_from_the_lost(conn)
+
+    def _note_beat(self) -> None:
+        now = time.monotonic()
+        if self.beaten_at is not None and now - self.beaten_at > self._longest_silence:
+            # All workers were cut off, perhaps, or the machine slept: they get the time to say
+            # that they live.
+            self._patient_until = now + self._lease
+        self.beaten_at = now
 
     def _take_from_the_lost(self, conn: Conn) -> None:
         try:
@@ -145,3 +148,8 @@ class Heartbeat:
         self._sweep = min(self._sweep * 10, _LARGEST_SWEEP)
         if taken:
             logger.warning("took %d tasks from workers that were lost", taken)
+
+
+def _close(conn: Conn | None) -> None:
+    if conn is not None:
+        conn.close()

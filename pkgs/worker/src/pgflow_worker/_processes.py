@@ -5,21 +5,25 @@ import multiprocessing
 import os
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from pgflow_dsl import AttemptCancelled, FinalError
 
-from pgflow_worker._child import converse, serve_handlers
+from pgflow_worker._child import converse, prepare, serve_handlers
 from pgflow_worker._faults import Fault, ProcessLost
 from pgflow_worker._perform import Work
-from pgflow_worker._room import Room, TimeIsUp
+from pgflow_worker._room import NoRoom, Room, TimeIsUp
 from pgflow_worker._surroundings import Nearby
 from pgflow_worker._threads import HandlerThreads
 
-# A process imports the handler's module before it begins, which may take long. With the longest
-# wait for a place it stays below the 30 s after which the database takes the task.
+# A process imports the handler's module before it begins, which takes long on a busy machine. With
+# the longest wait for a place it stays below the 30 s after which the database takes the task.
 _LONGEST_START: Final = 8.0
+# One that is ready begins at once, if it can at all.
+_LONGEST_BEGINNING: Final = 8.0
 # Not forked: a child would inherit locks and connections in the middle of their use.
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
@@ -39,19 +43,21 @@ class HandlerProcesses:
         # Each waits for what its process says.
         self._threads: Final = HandlerThreads(places, "pgflow-process")
         self._idle: Final[list[_Child]] = []
+        self._growing: Final[set[_Child]] = set()
+        self._is_shut_down = False
 
     async def run(self, work: Work) -> str | Fault:
         """Run a handler; return its output as JSON text, or what it raised.
 
         Raises:
-            NoRoom: No process came free; the handler was not called.
+            NoRoom: No process came free, or was ready in time; the handler was not called.
             TimeIsUp: The handler was past its timeout; its process was killed.
             ProcessLost: The process died, or could not begin in time.
         """
         data = pickle.dumps(work)
         await self._room.enter()
+        child = self._idle.pop() if self._idle else await self._grow(work)
         try:
-            child = self._idle.pop() if self._idle else _Child()
             try:
                 return await self._ask(child, data, work)
             finally:
@@ -65,11 +71,48 @@ class HandlerProcesses:
 
     def shut_down(self) -> None:
         """End the processes that are idle; `run` kills the others when it is cancelled."""
+        self._is_shut_down = True
+        for child in self._growing:
+            child.kill()
         while self._idle:
             child = self._idle.pop()
             child.kill()
             child.forget()
         self._threads.shut_down()
+
+    async def _grow(self, work: Work) -> "_Child":
+        """Make a process, in the place that the caller has entered.
+
+        Raises:
+            NoRoom: It is not ready in time. It is not killed for that: on a busy machine the next
+                one would not be ready any sooner. It keeps the place until it can be used.
+            ProcessLost: It died. So it did where this is cancelled; the place is left.
+        """
+        child = _Child()
+        step = pickle.dumps(work.step)
+        preparing = asyncio.ensure_future(self._threads.run(lambda: child.prepare(step)))
+        try:
+            await asyncio.wait({preparing}, timeout=_LONGEST_START)
+            if preparing.done():
+                preparing.result()
+                return child
+        except BaseException:
+            preparing.cancel()
+            child.kill()
+            self._room.leave()
+            raise
+        self._growing.add(child)
+        preparing.add_done_callback(partial(self._settle, child))
+        raise NoRoom
+
+    def _settle(self, child: "_Child", preparing: asyncio.Future[None]) -> None:
+        """Take a process that was long in coming among those that are idle."""
+        self._growing.discard(child)
+        if preparing.cancelled() or preparing.exception() or self._is_shut_down:
+            child.kill()
+        else:
+            self._idle.append(child)
+        self._room.leave()
 
     async def _ask(self, child: "_Child", data: bytes, work: Work) -> str | Fault:
         loop = asyncio.get_running_loop()
@@ -82,7 +125,7 @@ class HandlerProcesses:
         beginning = asyncio.ensure_future(begun.wait())
         try:
             await asyncio.wait(
-                {asking, beginning}, timeout=_LONGEST_START, return_when=asyncio.FIRST_COMPLETED
+                {asking, beginning}, timeout=_LONGEST_BEGINNING, return_when=asyncio.FIRST_COMPLETED
             )
             if begun.is_set():
                 await asyncio.wait({asking}, timeout=work.timeout)
@@ -93,7 +136,7 @@ class HandlerProcesses:
             asking.cancel()
         if begun.is_set():
             raise TimeIsUp
-        raise ProcessLost(f"no process could begin with it within {_LONGEST_START:g} s")
+        raise ProcessLost(f"the process did not begin with it within {_LONGEST_BEGINNING:g} s")
 
 
 class _Child:
@@ -106,18 +149,24 @@ class _Child:
         self._lock: Final = threading.Lock()
         self._is_killed = False
 
+    def prepare(self, step: bytes) -> None:
+        """Start the process, and wait until it is ready for a step."""
+        with self._telling_of_its_end():
+            self._start()
+            prepare(self._ours, step)
+
     def ask(self, data: bytes, work: Work, on_begin: Callable[[], object]) -> str | Fault:
         """Have a handler run; wait for what comes of it."""
         self.is_usable = False
         try:
-            self._start()
-            outcome = converse(
-                self._ours,
-                data,
-                on_begin,
-                read_input=lambda: _nearby(work).read_input_text(),
-                emit=lambda text: _nearby(work).emit(text),
-            )
+            with self._telling_of_its_end():
+                outcome = converse(
+                    self._ours,
+                    data,
+                    on_begin,
+                    read_input=lambda: _nearby(work).read_input_text(),
+                    emit=lambda text: _nearby(work).emit(text),
+                )
         except AttemptCancelled:
             self._drop()
             # If it was for another reason, nobody looks at what came of it.
@@ -125,13 +174,18 @@ class _Child:
         except FinalError:
             self._drop()
             raise
+        self.is_usable = True
+        return outcome
+
+    @contextmanager
+    def _telling_of_its_end(self) -> Generator[None]:
+        try:
+            yield
         except (EOFError, OSError):
             self.forget()
             code = self._process.exitcode
             how = f"by signal {-code}" if code and code < 0 else f"with exit code {code}"
             raise ProcessLost(f"the process of the handler ended {how}") from None
-        self.is_usable = True
-        return outcome
 
     def kill(self) -> None:
         """End the process at once."""
