@@ -81,7 +81,7 @@ def test_a_run_id_that_is_taken_starts_nothing(pgflow: Command, conn):
     assert pgflow(*words).code == 0
     again = pgflow(*words)
     assert (again.code, again.out) == (1, "")
-    assert "`pgflow status 0190b7a4-" in again.err
+    assert "`pgflow runs show 0190b7a4-" in again.err
     assert conn.execute("select count(*) from pgflow.runs").fetchone() == (1,)
     assert pgflow("start", "add", "1", "--run-id", "seven").code == 2
 

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "dev": "Develop flows with a worker that follows the code, and a web page.",
     "worker": "Run the handlers of flows.",
     "start": "Start a run of a flow.",
+    "runs": "List, show, watch, cancel, retry and restart runs.",
     "status": "Show what a database does, or where one run stands.",
     "ui": "Show flows, runs and workers on a web page.",
     "db": "Manage the embedded PostgreSQL.",

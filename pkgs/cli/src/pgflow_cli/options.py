@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import click
 
-__all__ = ["as_json", "database_url", "read_limits"]
+__all__ = ["as_json", "database_url", "read_delay", "read_instant", "read_limits", "read_tags"]
+
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d)?")
+_UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 database_url: Final = click.option(
@@ -32,3 +37,74 @@ def read_limits(
             raise click.BadParameter(reason)
         limits[queue] = int(count)
     return limits
+
+
+def read_tags(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Read tags: NAME=VALUE, where a value that is JSON is what it says, and any other a text.
+
+    Raises:
+        BadParameter: One is something else.
+    """
+    import json
+
+    tags: dict[str, Any] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE.", context, parameter)
+        try:
+            tags[name] = json.loads(text)
+        except ValueError:
+            tags[name] = text
+    return tags or None
+
+
+def read_delay(
+    context: click.Context, parameter: click.Parameter, given: str | None
+) -> timedelta | None:
+    """Read a span of time: 30, 30s, 5min, 2h or 1d.
+
+    Raises:
+        BadParameter: It is something else.
+    """
+    if given is None:
+        return None
+    span = _span(given)
+    if span is None:
+        reason = f"{given!r} is no span of time such as 30s, 5min, 2h or 1d."
+        raise click.BadParameter(reason, context, parameter)
+    return span
+
+
+def read_instant(
+    context: click.Context, parameter: click.Parameter, given: str | None
+) -> datetime | None:
+    """Read an instant: a span of time before now, or a date with or without a time.
+
+    Raises:
+        BadParameter: It is something else.
+    """
+    if given is None:
+        return None
+    now = datetime.now(UTC)
+    span = _span(given)
+    try:
+        # What names no time zone is meant as the user's clock shows it.
+        return datetime.fromisoformat(given).astimezone() if span is None else now - span
+    except (ValueError, OverflowError) as error:
+        reason = (
+            f"{given!r} is no span of time such as 2h or 1d, and no date such as 2026-01-31T12:00."
+        )
+        raise click.BadParameter(reason, context, parameter) from error
+
+
+def _span(text: str) -> timedelta | None:
+    found = _SPAN.fullmatch(text)
+    try:
+        return (
+            None if found is None else timedelta(seconds=float(found[1]) * _UNITS[found[2] or "s"])
+        )
+    except OverflowError:
+        return None

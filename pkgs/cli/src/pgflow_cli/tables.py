@@ -1,7 +1,8 @@
-"""What `pgflow status` shows people, as lines."""
+"""What `pgflow status` and `pgflow runs` show people, as lines."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,10 @@ from pgflow_cli.watching import COLORS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pgflow_client import RunProgress, StepProgress
+    from pgflow_client import RunProgress, RunSummary, StepProgress
     from pgflow_client.overview import FailedAttempt, FlowOverview, Overview, WorkerOverview
 
-__all__ = ["overview_lines", "run_lines"]
+__all__ = ["overview_lines", "run_lines", "summary_lines"]
 
 # Characters of an error in a table; the whole of it is a line of its own, or in --json.
 _LONGEST_REASON = 60
@@ -64,6 +65,34 @@ def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Ite
             yield _attempt_line(attempt, run)
 
 
+def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
+    """Give the lines that list runs."""
+    if not runs:
+        yield "no such runs"
+        return
+    heads = ("run", "flow", "status", "started", "time", "tags", "why")
+    yield from _table(heads, [_summary_row(run) for run in runs])
+
+
+def _summary_row(run: RunSummary) -> tuple[object, ...]:
+    time = ""
+    if run.ended_at is not None:
+        time = spell_seconds((run.ended_at - run.started_at).total_seconds())
+    tags = " ".join(f"{name}={_plain(value)}" for name, value in run.tags.items())
+    where = f"{run.failed_step_slug}: " if run.failed_step_slug else ""
+    why = _short(f"{where}{run.error_message or ''}".partition("\n")[0])
+    started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return (run.run_id, run.flow_slug, run.status, started, time, _short(tags), why)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
+
+
 def _flow_row(flow: FlowOverview) -> tuple[object, ...]:
     runs = (flow.runs_started, flow.runs_completed, flow.runs_failed, flow.runs_cancelled)
     tasks = (flow.tasks_ready, flow.tasks_delayed, flow.tasks_started)
@@ -77,9 +106,8 @@ def _worker_row(worker: WorkerOverview) -> tuple[object, ...]:
 
 def _step_row(step: StepProgress) -> tuple[object, ...]:
     tasks = "" if step.tasks_total is None else f"{step.tasks_done}/{step.tasks_total}"
-    why = (step.error_message or (step.skip_reason or "").replace("_", " ")).partition("\n")[0]
-    if len(why) > _LONGEST_REASON:
-        why = f"{why[: _LONGEST_REASON - 1]}…"
+    reason = step.error_message or (step.skip_reason or "").replace("_", " ")
+    why = _short(reason.partition("\n")[0])
     time = ""
     if step.started_at is not None and step.ended_at is not None:
         time = spell_seconds((step.ended_at - step.started_at).total_seconds())

@@ -25,8 +25,6 @@ from pgflow_cli.printing import may_color, paint, print_json_line, say
 from pgflow_cli.reporting import CANCELLED, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pgflow_client import Event, Run
 
 __all__ = ["COLORS", "describe", "watch_run"]
@@ -35,26 +33,29 @@ COLORS = {"completed": "green", "failed": "red", "skipped": "yellow", "cancelled
 _EXIT_CODES = {"completed": 0, "failed": FAILED, "cancelled": CANCELLED}
 
 
-def watch_run(run: Run[Any], *, as_json: bool) -> int:
+def watch_run(run: Run[Any], *, as_json: bool, after: str | None = None) -> int:
     """Show a run's events until it has ended, then its output.
 
     Args:
-        run: The run.
+        run: The run, not known to be one of a job.
         as_json: Whether to print events as lines of JSON, and nothing else.
+        after: The cursor of the event after which to begin; None begins with the first.
 
     Returns:
         The exit code that tells how it ended.
     """
     try:
         if as_json:
-            return _EXIT_CODES[_follow(run, _print_json).status]
-        click.echo(f"run {run.run_id}")
-        ended = _watch(run)
-        if ended.status == "completed":
-            click.echo(json.dumps(run.result(), indent=2, ensure_ascii=False))
-        return _EXIT_CODES[ended.status]
+            for event in run.events(after):
+                print_json_line({"event": type(event).__name__, **asdict(event)})
+        else:
+            click.echo(f"run {run.run_id}")
+            _watch(run, after)
+            if run.status == "completed":
+                click.echo(json.dumps(run.result(), indent=2, ensure_ascii=False))
+        return _EXIT_CODES[run.status]
     except KeyboardInterrupt:
-        say(f"\nThe run goes on; `pgflow status {run.run_id}` shows where it stands.")
+        say(f"\nThe run goes on; `pgflow runs show {run.run_id}` shows where it stands.")
         return INTERRUPTED
 
 
@@ -97,29 +98,22 @@ def _describe_run(event: RunStarted | RunReopened | RunEnded) -> str:
             return f"run {_status(event.status)}{where}{reason}"
 
 
-def _watch(run: Run[Any]) -> RunEnded:
+def _watch(run: Run[Any], after: str | None) -> None:
     if not (sys.stdout.isatty() and may_color()):
-        return _follow(run, lambda event: click.echo(describe(event)))
+        for event in run.events(after):
+            click.echo(describe(event))
+        return
     # Here, since lines do not need what draws the table.
     from pgflow_cli.live import StepTable, drawn
 
     table = StepTable(run.progress())
+    ended = None
     with drawn(table):
-        ended = _follow(run, table.apply)
-    click.echo(describe(ended))
-    return ended
-
-
-def _print_json(event: Event) -> None:
-    print_json_line({"event": type(event).__name__, **asdict(event)})
-
-
-def _follow(run: Run[Any], tell: Callable[[Event], None]) -> RunEnded:
-    for event in run.events():
-        tell(event)
-        if isinstance(event, RunEnded):
-            return event
-    raise AssertionError("the last event of a run is its end")
+        for event in run.events(after):
+            table.apply(event)
+            ended = event
+    if isinstance(ended, RunEnded):
+        click.echo(describe(ended))
 
 
 def _status(status: str) -> str:

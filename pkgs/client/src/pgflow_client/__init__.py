@@ -6,6 +6,7 @@ from pgflow_client._async.step import AsyncRunStep
 from pgflow_client._async.subscription import AsyncSubscription
 from pgflow_client._functions.definition import Condition, FlowDefinition, StepDefinition
 from pgflow_client._functions.search import RunSummary
+from pgflow_client._start_options import StartArguments, StartManyArguments
 from pgflow_client._sync.client import Client
 from pgflow_client._sync.run import Run
 from pgflow_client._sync.step import RunStep
@@ -97,6 +98,8 @@ __all__ = [
     "RunSummary",
     "SchemaMissing",
     "SlugInvalid",
+    "StartArguments",
+    "StartManyArguments",
     "StartOptionInvalid",
     "StepCancelled",
     "StepCompleted",

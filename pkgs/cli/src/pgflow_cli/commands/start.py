@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pgflow_cli.options import as_json, database_url
+from pgflow_cli.options import as_json, database_url, read_delay, read_tags
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from uuid import UUID
 
-    from pgflow_client import Run
+    from pgflow_client import Run, StartArguments
 
     from pgflow_cli.database import Database
 
@@ -36,6 +37,25 @@ if TYPE_CHECKING:
     show_default=True,
     help="Runs with a higher one go first.",
 )
+@click.option(
+    "--idempotency-key",
+    metavar="TEXT",
+    help="Start the run once for this text; later starts with it find the same run.",
+)
+@click.option(
+    "--delay",
+    metavar="TIME",
+    callback=read_delay,
+    help="Have it wait so long before anything of it is claimed: 30s, 5min, 2h, 1d.",
+)
+@click.option(
+    "--tag",
+    "tags",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=read_tags,
+    help="Put a tag on the run to find it by. May be given several times.",
+)
 @database_url
 @as_json
 def start(
@@ -46,6 +66,9 @@ def start(
     watch: bool,
     run_id: UUID | None,
     priority: int,
+    idempotency_key: str | None,
+    delay: timedelta | None,
+    tags: dict[str, Any] | None,
     database_url: str | None,
     as_json: bool,
 ) -> int:
@@ -69,7 +92,16 @@ def start(
         value = given.load_input(json_text)
     database = ready_database(database_url)
     start = _Start(database=database, name=flow, flow=given, is_watched=watch, as_json=as_json)
-    return start.run(value, run_id, priority)
+    return start.run(
+        value,
+        {
+            "run_id": run_id,
+            "priority": priority,
+            "idempotency_key": idempotency_key,
+            "delay": delay,
+            "tags": tags,
+        },
+    )
 
 
 class _Start:
@@ -84,21 +116,24 @@ class _Start:
         self._is_watched = is_watched
         self._as_json = as_json
 
-    def run(self, value: Any, run_id: UUID | None, priority: int) -> int:
+    def run(self, value: Any, options: StartArguments) -> int:
         from pgflow_client import Client, FlowNotFound, RunExists
 
         from pgflow_cli.ready import telling_of
 
         with telling_of(self._database), Client(self._database.url) as client:
             try:
-                run = client.start_flow(self._flow, value, run_id=run_id, priority=priority)
+                run: Run[Any] = client.start_flow(self._flow, value, **options)
             except FlowNotFound as error:
                 error.add_note(self._advice())
                 raise
             except RunExists as error:
-                error.add_note(f"`pgflow status {run_id}` shows where it stands.")
+                error.add_note(f"`pgflow runs show {options.get('run_id')}` shows where it stands.")
                 raise
             self._tell_if_unserved(run.flow_slug)
+            if self._is_watched:
+                # By its id alone: what a job returns is shown as the JSON that it is stored as.
+                run = client.get_run(run.run_id)
             return self._show(run)
 
     def _tell_if_unserved(self, flow_slug: str) -> None:

@@ -34,7 +34,7 @@ def status(*, run_id: UUID | None, database_url: str | None, as_json: bool) -> N
     if run_id is None:
         _show_database(database, as_json)
     else:
-        _show_run(database, run_id, as_json)
+        show_run(database, run_id, as_json)
 
 
 def _show_database(database: Database, as_json: bool) -> None:
@@ -54,7 +54,17 @@ def _show_database(database: Database, as_json: bool) -> None:
     _print_lines(overview_lines(overview))
 
 
-def _show_run(database: Database, run_id: UUID, as_json: bool) -> None:
+def show_run(database: Database, run_id: UUID, as_json: bool) -> None:
+    """Show where a run stands.
+
+    Args:
+        database: Where it is.
+        run_id: The run.
+        as_json: Whether to print JSON.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
     from pgflow_client import Client, PermissionRefused
     from pgflow_client.overview import FailedAttempt, read_failed_attempts
 
