@@ -2,27 +2,28 @@
 create or replace view pgflow.queue_depth as
 select
   flow.flow_slug,
-  ready.tasks as ready_tasks,
-  clock_timestamp() - ready.oldest as oldest_ready,
+  shared.tasks + apart.tasks as ready_tasks,
+  clock_timestamp() - least(shared.oldest, apart.oldest) as oldest_ready,
   delayed.tasks as delayed_tasks,
   held.tasks as started_tasks
 from pgflow.flows as flow
 cross join lateral (
   select
-    coalesce(sum(queue.tasks), 0)::bigint as tasks,
-    min(queue.oldest) as oldest
-  from (
-    select count(*) as tasks, min(task.queued_at) as oldest
-    from pgflow.step_tasks as task
-    where task.flow_slug = flow.flow_slug and task.status = 'queued'
-      and task.order_at < 'infinity' and not task.claimed_apart
-    union all
-    select count(*), min(task.queued_at)
-    from pgflow.step_tasks as task
-    where task.flow_slug = flow.flow_slug and task.status = 'queued'
-      and task.order_at < 'infinity' and task.claimed_apart
-  ) as queue
-) as ready
+    count(*) as tasks,
+    min(task.queued_at) as oldest
+  from pgflow.step_tasks as task
+  where task.flow_slug = flow.flow_slug and task.status = 'queued'
+    and task.order_at < 'infinity' and not task.claimed_apart
+) as shared
+-- Apart from the others, as the claims are: each has its index.
+cross join lateral (
+  select
+    count(*) as tasks,
+    min(task.queued_at) as oldest
+  from pgflow.step_tasks as task
+  where task.flow_slug = flow.flow_slug and task.status = 'queued'
+    and task.order_at < 'infinity' and task.claimed_apart
+) as apart
 cross join lateral (
   select count(*) as tasks
   from pgflow.step_tasks as task
