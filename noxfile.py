@@ -27,10 +27,11 @@ FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
 TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types"]
 
-# SQL, PostgreSQL's binaries, the shape of the tree, and examples of what other tests hold: one
-# interpreter is enough for these.
-SAME_ON_EVERY_PYTHON = [
-    *("pkgs/core-sql/tests", "pkgs/cli/tests/embedded", "tests/house", "tests/examples"),
+# What depends on the interpreter. SQL, servers, poolers, browsers, terminals and the shape of the
+# tree are the same on each, and one is enough for them.
+ON_EVERY_PYTHON = [
+    *("pkgs/dsl/tests", "pkgs/client/tests", "pkgs/worker/tests", "tests/acceptance"),
+    *("pkgs/cli/tests/test_code.py", "pkgs/cli/tests/test_commands.py"),
 ]
 
 # Tests wait for processes and servers more than they compute.
@@ -123,13 +124,13 @@ def sql(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests on the interpreter that runs nox; on the others, all but the slow ones."""
+    """All tests on the interpreter that runs nox; on the others, those that depend on it."""
     sync(session, "test")
     without = [f"--ignore={folder}" for folder in TYPE_TESTS]
+    chosen: list[str] = []
     if session.python != FULL_SUITE_PYTHON:
-        without += [f"--ignore={folder}" for folder in SAME_ON_EVERY_PYTHON]
-        without += ["-m", "not slow"]
-    session.run("pytest", *IN_PARALLEL, *without, *session.posargs)
+        chosen = [*ON_EVERY_PYTHON, "-m", "not slow"]
+    session.run("pytest", *IN_PARALLEL, *without, *chosen, *session.posargs)
 
 
 @nox.session
