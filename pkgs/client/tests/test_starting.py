@@ -210,7 +210,6 @@ async def test_tags_and_a_delay_reach_the_run(db, conn, crawl):
         ({"key_lifetime": HOUR}, ValueError, "key_lifetime says how long an idempotency key"),
         ({"idempotency_key": "x", "key_lifetime": 5}, TypeError, "key_lifetime is a timedelta"),
     ],
-    ids=str,
 )
 async def test_options_that_cannot_be_are_refused_by_name(db, hand, crawl, options, error, message):
     async with AsyncClient(db) as client:

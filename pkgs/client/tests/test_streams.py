@@ -192,6 +192,38 @@ async def test_a_step_that_never_runs_has_an_empty_stream(db, hand, chat):
         assert [item async for item in run.stream("check")] == []
 
 
+async def test_items_wake_those_who_read_them_and_nobody_else(
+    db, hand, chat, eventually, read, no_polling, monkeypatch
+):
+    from pgflow_client._async import database
+
+    asked: list[str] = []
+    execute = database.execute
+
+    async def note(conn: Any, call: Any) -> Any:
+        asked.append(call.sql.partition("pgflow.")[2].partition("(")[0])
+        return await execute(conn, call)
+
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(chat, "who?")
+        waiting = asyncio.create_task(run.wait())
+        events, following = read(run.events())
+        items, reading = read(run.stream("answer"))
+        texts, telling = read(run.sse(streams=["answer"]))
+        await eventually(lambda: hand.watched() and len(events) == 2 and len(texts) == 3)
+        monkeypatch.setattr(database, "execute", note)
+        quiet = 0
+        # Until the runs' watches are settled, a change of any kind is one to look at.
+        while quiet < 5:
+            asked.clear()
+            hand.emit(run.run_id, "answer", "more")
+            told = len(items) + 1
+            await eventually(lambda told=told: len(items) == told and len(texts) == 3 + told)
+            quiet = quiet + 1 if set(asked) == {"get_stream_state"} else 0
+        hand.complete(run.run_id, "answer", [])
+        await asyncio.gather(waiting, following, reading, telling)
+
+
 async def test_an_abandoned_stream_leaves_no_mark(db, hand, chat, eventually):
     async with AsyncClient(db) as client:
         run = await client.start_flow(chat, "who?")

@@ -246,7 +246,8 @@ async def _listening(conn: AsyncConnection[Any]) -> AsyncConnection[Any] | None:
         await conn.close()
         return None
     try:
-        await execute(conn, listen_to_runs())
+        for call in listen_to_runs():
+            await execute(conn, call)
     except BaseException:
         await conn.close()
         raise

@@ -90,7 +90,7 @@ class RunStreams:
         """
         slug = self._slug_of(step)
         load = json.loads if item_type is None else item_loader(self.flow_slug, slug, item_type)
-        watch = self._hub.watch(self.run_id)
+        watch = self._hub.watch(self.run_id, wants_items=True)
         reader = StreamReader(
             Looks(self._database, watch, self.flow_slug),
             self.run_id,
@@ -133,7 +133,7 @@ class RunStreams:
         """
         slugs = [self._slug_of(step) for step in streams]
         cursor = FeedCursor() if after is None else FeedCursor.parse(after, self.run_id)
-        watch = self._hub.watch(self.run_id)
+        watch = self._hub.watch(self.run_id, wants_items=True)
         looks = Looks(self._database, watch, self.flow_slug)
         readers = {
             slug: StreamReader(looks, self.run_id, slug, str, after=cursor.places.get(slug, 0))

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pgflow_client._async.database import execute
 from pgflow_client._functions.runs import (
     CHANNEL,
+    STREAM_CHANNEL,
     get_run_versions,
     unwatch_runs,
     watch_runs,
@@ -49,20 +50,36 @@ class Watch:
         run_id: The run.
         is_served: Whether the watcher says when the run may have changed. If not, the watch has
             to look by itself.
+        wants_items: Whether what the run's steps emit is of interest, too.
         is_stopped: Whether the caller wants no more looks.
     """
 
-    def __init__(self, run_id: UUID, watcher: Watcher | None) -> None:
+    def __init__(self, run_id: UUID, watcher: Watcher | None, *, wants_items: bool = False) -> None:
         self.run_id = run_id
+        self.wants_items = wants_items
         self.is_served = False
         self.is_stopped = False
         self._watcher = watcher
         self._flag = Flag()
         self._pace = Pace()
+        self._may_have_changed = True
 
-    def prompt(self) -> None:
-        """End the wait for the next look."""
+    def prompt(self, *, is_item: bool = False) -> None:
+        """End the wait for the next look.
+
+        Args:
+            is_item: Whether all that is new is what a step emitted.
+        """
+        if is_item and not self.wants_items:
+            return
+        if not is_item:
+            self._may_have_changed = True
         self._flag.set()
+
+    def take_change(self) -> bool:
+        """Return whether the run itself may have changed since this was asked last."""
+        may_have_changed, self._may_have_changed = self._may_have_changed, False
+        return may_have_changed
 
     def stop(self) -> None:
         """Have the caller end, once it is done with what it is at."""
@@ -81,7 +98,9 @@ class Watch:
         """
         delay = _LONGEST_REST if self.is_served else self._pace.next_delay()
         was_prompted = await self._flag.take(min(delay, longest))
-        if was_prompted and (gap := self._pace.take_gap()) > 0:
+        if not was_prompted:
+            self._may_have_changed = True
+        elif (gap := self._pace.take_gap()) > 0:
             await sleep(min(gap, longest))
         return was_prompted or delay <= longest
 
@@ -263,17 +282,21 @@ class Watcher:
     def _drain(self, conn: AsyncConnection[Any]) -> None:
         conn.pgconn.consume_input()
         while notify := conn.pgconn.notifies():
-            if notify.relname == CHANNEL.encode():
-                self._prompt([UUID(notify.extra.decode())])
+            self._hear(notify.relname.decode(), notify.extra.decode())
 
     def _on_notify(self, notify: Notify) -> None:
-        if notify.channel == CHANNEL:
-            self._prompt([UUID(notify.payload)])
+        self._hear(notify.channel, notify.payload)
 
-    def _prompt(self, run_ids: Iterable[UUID], *, is_served: bool | None = None) -> None:
+    def _hear(self, channel: str, payload: str) -> None:
+        if channel in (CHANNEL, STREAM_CHANNEL):
+            self._prompt([UUID(payload)], is_item=channel == STREAM_CHANNEL)
+
+    def _prompt(
+        self, run_ids: Iterable[UUID], *, is_served: bool | None = None, is_item: bool = False
+    ) -> None:
         with self._lock:
             for run_id in run_ids:
                 for watch in self._watches.get(run_id, ()):
                     if is_served is not None:
                         watch.is_served = is_served
-                    watch.prompt()
+                    watch.prompt(is_item=is_item)

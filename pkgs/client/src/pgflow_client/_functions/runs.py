@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANNEL",
+    "STREAM_CHANNEL",
     "FailureRow",
     "OutputRow",
     "Versions",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 CHANNEL: Final = "pgflow_runs"
+STREAM_CHANNEL: Final = "pgflow_streams"
 
 _GET_RUN_PROGRESS: Final = "select pgflow.get_run_progress(run_id => %(run_id)s::uuid)::text"
 _GET_RUN_REOPENINGS: Final = """
@@ -68,7 +70,7 @@ select attempt.step_slug, attempt.task_index, attempt.attempt, attempt.error_typ
   attempt.error_message, attempt.traceback
 from pgflow.get_run_failure(run_id => %(run_id)s::uuid) as attempt
 """
-_LISTEN: Final[LiteralString] = "listen pgflow_runs"
+_LISTEN: Final[tuple[LiteralString, ...]] = ("listen pgflow_runs", "listen pgflow_streams")
 _SCHEMA_VERSION: Final = "select pgflow.schema_version()"
 
 
@@ -175,9 +177,9 @@ def unwatch_runs(watcher_id: UUID, run_ids: Collection[UUID]) -> Call[None]:
     return Call(sql=_UNWATCH_RUNS, arguments=arguments, read=_nothing, is_write=True)
 
 
-def listen_to_runs() -> Call[None]:
-    """Have notifications of changed runs delivered to this connection."""
-    return Call(sql=_LISTEN, arguments={}, read=_nothing, is_write=True)
+def listen_to_runs() -> list[Call[None]]:
+    """Have notifications of changed runs, and of what their steps emit, come to this connection."""
+    return [Call(sql=sql, arguments={}, read=_nothing, is_write=True) for sql in _LISTEN]
 
 
 def schema_version() -> Call[int]:

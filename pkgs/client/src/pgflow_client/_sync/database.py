@@ -248,7 +248,8 @@ def _listening(conn: Connection[Any]) -> Connection[Any] | None:
         conn.close()
         return None
     try:
-        execute(conn, listen_to_runs())
+        for call in listen_to_runs():
+            execute(conn, call)
     except BaseException:
         conn.close()
         raise

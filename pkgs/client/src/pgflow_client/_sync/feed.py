@@ -72,7 +72,7 @@ class Feed:
         is_begun = False
         with watch:
             while True:
-                for event in self._look():
+                for event in self._look(watch):
                     for slug in self._streams_before(event):
                         while not self._readers[slug].has_read_all:
                             for text in self._next_items(slug):
@@ -88,14 +88,16 @@ class Feed:
                 while not self._looks.pause(heartbeat):
                     yield HEARTBEAT
 
-    def _look(self) -> Iterable[Event | None]:
+    def _look(self, watch: Watch) -> Iterable[Event | None]:
         """Return the events that are new, and a last one that is none."""
+        for reader in self._readers.values():
+            reader.has_read_all = reader.is_ended
+        if not watch.take_change():
+            return [None]
         progress = self._looks.look()
         reopenings = self._reopenings(progress)
         self._reopened_count = progress.reopened_count
         self._reopened = frozenset(slug for each in reopenings for slug in each.step_slugs)
-        for reader in self._readers.values():
-            reader.has_read_all = reader.is_ended
         return chain(self._follower.follow(progress, reopenings), [None])
 
     def _is_done(self) -> bool:

@@ -193,11 +193,11 @@ def test_watchers_are_told_of_items_and_nobody_else(told: Engine, db: str):
     watched, other = told.start("single"), told.start("single")
     tasks = {task.run_id: task for task in told.claim()}
     with psycopg.connect(db, autocommit=True) as listener:
-        listener.execute("listen pgflow_runs")
+        listener.execute("listen pgflow_streams")
         told.append((tasks[watched], 1, ["unseen"]))
         told.call("watch_runs", uuid4(), [watched])
         told.append((tasks[other], 1, [1]), (tasks[watched], 2, [1]), (tasks[watched], 3, [1]))
-        told.conn.execute("select pg_notify('pgflow_runs', 'end')")
+        told.conn.execute("select pg_notify('pgflow_streams', 'end')")
         heard = [notify.payload for notify in listener.notifies(timeout=10, stop_after=2)]
     assert heard == [str(watched), "end"]
 

@@ -21,7 +21,7 @@ begin
       where run.run_id = any (_announce_changes.run_ids)
     )));
   end if;
-  perform pgflow._wake_watchers(_announce_changes.run_ids);
+  perform pgflow._wake_watchers(_announce_changes.run_ids, 'pgflow_runs');
 end
 $$;
 

@@ -14,7 +14,7 @@ set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 begin
-  perform pgflow._wake_watchers(_delete_runs.run_ids);
+  perform pgflow._wake_watchers(_delete_runs.run_ids, 'pgflow_runs');
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
   delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
   delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);

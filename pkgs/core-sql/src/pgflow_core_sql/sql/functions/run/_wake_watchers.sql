@@ -2,17 +2,18 @@
 --
 -- Parameters:
 --   run_ids: the runs; may hold an id more than once.
+--   channel: pgflow_runs for changes of the runs, pgflow_streams for what their steps emit.
 -- Returns: nothing.
 -- Locks: none; a notification is sent at commit.
 -- Idempotent: yes.
-create or replace function pgflow._wake_watchers(run_ids uuid [])
+create or replace function pgflow._wake_watchers(run_ids uuid [], channel text)
 returns void
 language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
 begin
   if exists (select from pgflow.run_watchers) then
-    perform pg_notify('pgflow_runs', watched.run_id::text)
+    perform pg_notify(_wake_watchers.channel, watched.run_id::text)
     from (
       select distinct watcher.run_id
       from pgflow.run_watchers as watcher

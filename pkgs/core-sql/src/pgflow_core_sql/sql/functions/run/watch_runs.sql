@@ -1,5 +1,7 @@
 -- Ask to be notified of changes of runs, on channel pgflow_runs, its payload the run's id.
 --
+-- On channel pgflow_streams, of what their steps emit.
+--
 -- Parameters:
 --   watcher_id: id of the client.
 --   run_ids: the runs.

@@ -33,7 +33,7 @@ begin
     append_to_streams.run_ids, append_to_streams.step_slugs, append_to_streams.task_indexes,
     append_to_streams.attempts, append_to_streams.first_numbers, append_to_streams.items
   );
-  perform pgflow._wake_watchers(append_to_streams.run_ids);
+  perform pgflow._wake_watchers(append_to_streams.run_ids, 'pgflow_streams');
   return query
   select lost.*
   from pgflow.find_lost_attempts(
