@@ -38,7 +38,7 @@ class AsyncRunStep(Generic[T]):
         saw: Callable[[RunProgress], object],
     ) -> None:
         self.run = run
-        self.slug = step if isinstance(step, str) else step.slug
+        self.slug: str = step if isinstance(step, str) else step.slug
         self._hub = hub
         self._step = step
         self._saw = saw
