@@ -4,7 +4,7 @@ import asyncio
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +24,9 @@ class Fault:
         name: How the application_name of the connection begins.
         part: Whether it is met in what the program says or in what the server answers.
         after: How many bytes still pass. 0 of the answer: the server has done it, nobody knows.
+        at: Which request of its connection it is, or the answer to which, counted from 1; None is
+            whichever comes.
+        do: Called when it is met, before anything else happens.
         then: Whether both ends are told ("cut"), or nothing ever arrives again ("silence").
         has_happened: Set when it has.
     """
@@ -31,6 +34,8 @@ class Fault:
     name: str
     part: Literal["request", "answer"]
     after: int = 0
+    at: int | None = None
+    do: Callable[[], object] = bool
     then: Literal["cut", "silence"] = "cut"
     has_happened: threading.Event = field(default_factory=threading.Event)
 
@@ -43,6 +48,7 @@ class _Pair:
     server: asyncio.StreamWriter
     name: str | None = None
     is_silent: bool = False
+    requests: int = 0
     ends: list[asyncio.Task[None]] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -192,8 +198,10 @@ class Proxy:
                     pair.name = named[1].decode()
                 if part == "request":
                     self.requests[pair.name or ""] += 1
+                    pair.requests += 1
                 fault = self._meet(pair, part)
                 if fault is not None:
+                    fault.do()
                     data = data[: fault.after]
                 if data and not pair.is_silent:
                     writer.write(data)
@@ -208,7 +216,8 @@ class Proxy:
 
     def _meet(self, pair: _Pair, part: Literal["request", "answer"]) -> Fault | None:
         for fault in self._faults:
-            if fault.part == part and (pair.name or "").startswith(fault.name):
+            is_named = fault.part == part and (pair.name or "").startswith(fault.name)
+            if is_named and fault.at in (None, pair.requests):
                 self._faults.remove(fault)
                 return fault
         return None

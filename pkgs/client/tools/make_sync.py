@@ -33,6 +33,7 @@ PHRASES: Final = {
 }
 NAMES: Final = {
     "AbstractAsyncContextManager": "AbstractContextManager",
+    "AsyncAttemptConnection": "AttemptConnection",
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
     "AsyncConnectionPool": "ConnectionPool",

@@ -36,6 +36,30 @@ def line_of(fn: Callable[..., Any]) -> str:
     return f"{__file__}:{fn.__code__.co_firstlineno}"
 
 
+def test_a_transactional_step_has_a_context_to_take_its_connection_from(flow: Flow[int]) -> None:
+    @flow.step(transactional=True)
+    def pay(ctx: Context, amount: int = flow.input) -> int:
+        return amount
+
+    @flow.step
+    def plain(amount: int = flow.input) -> int:
+        return amount
+
+    assert pay.is_transactional
+    assert not plain.is_transactional
+    with refused("transactional=True is for what is written with ctx.connection; give it"):
+        flow.step(transactional=True, slug="without").add(plain, flow.input)
+    for executor in ("process", ThreadPoolExecutor(1)):
+        with refused("transactional=True is for handlers on the event loop and in threads"):
+            flow.step(transactional=True, executor=executor, slug="far").add(
+                pay, flow.context, flow.input
+            )
+    flow.step(transactional=True, executor="thread", slug="near").add(pay, flow.context, flow.input)
+    vague: Any = "yes"
+    with refused("transactional takes True or False, not 'yes'"):
+        flow.step(transactional=vague, slug="vague").add(pay, flow.context, flow.input)
+
+
 def test_a_step_looks_like_its_function(flow: Flow[int]) -> None:
     one: Any = flow.get_step("one")
     assert one.__name__ == "one"

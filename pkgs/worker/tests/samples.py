@@ -65,7 +65,8 @@ def resources_or_why_not(ctx: Context) -> str:
         return error.what
 
 
-asking = Flow("asking", input=int, max_attempts=1)
+# A machine that is busy takes its time to start a process.
+asking = Flow("asking", input=int, max_attempts=9, base_delay=timedelta(0))
 
 
 @asking.step
@@ -78,7 +79,7 @@ def ask(number: int, ctx: Context) -> tuple[int, str]:
     return ctx.flow_input() + number, resources_or_why_not(ctx)
 
 
-pooled = Flow("pooled", input=int, max_attempts=1)
+pooled = Flow("pooled", input=int)
 
 
 @pooled.step

@@ -141,6 +141,29 @@ def test_without_a_lifespan_there_are_no_resources(db: str):
         asyncio.run(run_flow(wordy(), None, db))
 
 
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_step_that_is_not_transactional_has_no_connection(
+    db: str, conn: psycopg.Connection[Any], is_async: bool
+):
+    flow = Flow("without", max_attempts=3)
+
+    if is_async:
+
+        @flow.step
+        async def only(ctx: Context) -> None:
+            ctx.connection.execute("select 1")
+    else:
+
+        @flow.step
+        def only(ctx: Context) -> None:
+            ctx.connection.execute("select 1")
+
+    with pytest.raises(RunFailed, match="give the step the option transactional=True"):
+        asyncio.run(run_flow(flow, None, db))
+    # Another attempt would find none either.
+    assert conn.execute("select count(*) from pgflow.task_attempts").fetchone() == (1,)
+
+
 def test_a_lifespan_that_yields_nothing_is_one_all_the_same(db: str):
     flow = Flow("nothing", max_attempts=1)
 

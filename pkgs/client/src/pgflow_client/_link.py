@@ -77,7 +77,7 @@ class Link:
         outage: Outage | None = None,
     ) -> None:
         self._conninfo: Final = conninfo
-        self._parameters: Final = _parameters(conninfo, name)
+        self._parameters: Final = connection_parameters(conninfo, name)
         self._turn: Final = asyncio.Lock()
         self._prepared_statements = prepared_statements
         self._conn: AsyncConn | None = None
@@ -229,7 +229,7 @@ def connect_briefly(conninfo: str, name: str) -> Conn:
     Raises:
         psycopg.OperationalError: The server cannot be reached within 5 seconds.
     """
-    parameters: dict[str, Any] = {**_parameters(conninfo, name), "connect_timeout": 5}
+    parameters: dict[str, Any] = {**connection_parameters(conninfo, name), "connect_timeout": 5}
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, **parameters)
 
 
@@ -299,7 +299,7 @@ def is_lasting(error: DatabaseError) -> bool:
     return error.sqlstate is not None and error.sqlstate[:2] in _LASTING_CLASSES
 
 
-def _parameters(conninfo: str, name: str) -> dict[str, Any]:
+def connection_parameters(conninfo: str, name: str) -> dict[str, Any]:
     """Return what a connection is opened with beyond what its user says of it."""
     try:
         given = conninfo_to_dict(conninfo)
@@ -307,3 +307,26 @@ def _parameters(conninfo: str, name: str) -> dict[str, Any]:
         raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
     defaults = {key: value for key, value in _PARAMETERS.items() if key not in given}
     return {**defaults, "application_name": f"pgflow {name}", "client_encoding": "UTF8"}
+
+
+def cut_off(conn: Conn) -> Callable[[], None]:
+    """End a connection that a thread is at work with; the server undoes its transaction.
+
+    Whatever the thread does with it next fails. The thread still has to close it.
+
+    Args:
+        conn: The connection, which nobody may close meanwhile.
+
+    Returns:
+        What is still to be done, and may take a while: the statement that runs now has to be
+        cancelled, for the server would only notice at its end that nobody listens.
+    """
+    cancel = conn.pgconn.get_cancel()
+    with suppress(OSError, DatabaseError):
+        _hang_up(conn.fileno())
+
+    def finish() -> None:
+        with suppress(DatabaseError):
+            cancel.cancel()
+
+    return finish

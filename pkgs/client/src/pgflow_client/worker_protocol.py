@@ -1,5 +1,6 @@
 """What a worker needs of the database, for authors of workers: connections and calls."""
 
+from pgflow_client._async.attempt import AsyncAttemptConnection
 from pgflow_client._functions.tasks import (
     Failure,
     Reports,
@@ -36,13 +37,17 @@ from pgflow_client._link import (
     Link,
     bounded_transaction,
     connect_briefly,
+    cut_off,
     is_lasting,
     is_transient,
 )
 from pgflow_client._outage import Outage, brief
+from pgflow_client._sync.attempt import AttemptConnection
 
 __all__ = [
+    "AsyncAttemptConnection",
     "AsyncConn",
+    "AttemptConnection",
     "Conn",
     "DatabaseError",
     "DepthRow",
@@ -58,6 +63,7 @@ __all__ = [
     "claim_apart",
     "claim_tasks",
     "connect_briefly",
+    "cut_off",
     "ensure_flow_compiled",
     "find_lost_attempts",
     "find_retries",

@@ -18,6 +18,8 @@ from pgflow_dsl.errors import (
     ReferenceUsed,
     RetryAfter,
     StreamFull,
+    TransactionBroken,
+    TransactionEnded,
     UnknownStep,
 )
 from pgflow_dsl.flow import Flow
@@ -55,6 +57,8 @@ __all__ = [
     "StepOptions",
     "StreamFull",
     "Surroundings",
+    "TransactionBroken",
+    "TransactionEnded",
     "UnknownStep",
     "compare_shapes",
     "compile_flow",

@@ -15,7 +15,13 @@ from pgflow_dsl._signature import Handler, read_handler
 from pgflow_dsl._slugs import FLOW_INPUT, check_slug
 from pgflow_dsl.conditions import conditioned_steps, pattern_of
 from pgflow_dsl.errors import DefinitionError
-from pgflow_dsl.options import SkipMode, check_executor, check_mode, step_options
+from pgflow_dsl.options import (
+    SkipMode,
+    check_executor,
+    check_mode,
+    check_transactional,
+    step_options,
+)
 from pgflow_dsl.references import InputReference, OutputReference
 from pgflow_dsl.step import AnyStep, MapStep, Step, StepSpec
 
@@ -92,6 +98,8 @@ def define(draft: Draft, fn: Callable[..., Any], args: Any = (), kwargs: Any = N
     _check_modes(draft, is_root, where)
     executor = draft.arguments.get("executor")
     check_executor(executor, handler.is_async, where)
+    is_transactional = draft.arguments.get("transactional", False)
+    check_transactional(is_transactional, executor, bool(edges.contexts), where)
     takes_flow_input = bool(edges.flow_inputs)
     result = _list_of(handler.returns) if draft.is_map else handler.returns
     spec = StepSpec(
@@ -101,6 +109,7 @@ def define(draft: Draft, fn: Callable[..., Any], args: Any = (), kwargs: Any = N
         where=where,
         is_async=handler.is_async,
         executor=executor,
+        is_transactional=is_transactional,
         options=step_options(draft.arguments, where),
         delivered=tuple(delivered),
         after=tuple(after),

@@ -9,9 +9,11 @@ PgflowError
  │    ├── HandlerInputInvalid   what a handler is about to receive
  │    ├── HandlerOutputInvalid  what a handler returned
  │    └── ItemInvalid           what a handler emitted, or what was read as an item
- ├── ContextUnavailable     a handler asked its context for what is not there; final, too
  ├── StreamFull             a coroutine emitted on and on without awaiting it
+ ├── TransactionBroken      a statement of a transactional handler failed, and it went on
  ├── FinalError             raised by handlers: end the task without a retry
+ │    ├── ContextUnavailable    a handler asked its context for what is not there
+ │    └── TransactionEnded      a transactional handler has ended its transaction itself
  └── RetryAfter             raised by handlers: retry the task after a delay of their choice
 
 AttemptCancelled            raised in handlers whose attempt counts no longer; like asyncio's
@@ -37,6 +39,8 @@ __all__ = [
     "ReferenceUsed",
     "RetryAfter",
     "StreamFull",
+    "TransactionBroken",
+    "TransactionEnded",
     "UnknownStep",
 ]
 
@@ -142,23 +146,6 @@ class ItemInvalid(DataInvalid):
         return f"an item of step {self.step_slug!r} of flow {self.flow_slug!r}"
 
 
-class ContextUnavailable(PgflowError):
-    """A handler asked its context for what its step or its worker does not have.
-
-    Attributes:
-        what: The context's attribute.
-        advice: Why it is not there, or what to do about it.
-    """
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(what, advice)
-        self.what = what
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return f"this context has no {self.what}: {self.advice}"
-
-
 class AttemptCancelled(BaseException):
     """Raised in a handler by `Context.heartbeat` when its attempt counts no longer.
 
@@ -189,6 +176,59 @@ class FinalError(PgflowError):
 
     def __init__(self, message: str = "the handler gave up") -> None:
         super().__init__(message)
+
+
+class ContextUnavailable(FinalError):
+    """A handler asked its context for what its step or its worker does not have.
+
+    Attributes:
+        what: The context's attribute.
+        advice: Why it is not there, or what to do about it.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"this context has no {self.what}: {self.advice}"
+
+
+class TransactionEnded(FinalError):
+    """The handler of a transactional step has ended the transaction itself.
+
+    Attributes:
+        step_slug: The step.
+    """
+
+    def __init__(self, step_slug: str) -> None:
+        super().__init__(step_slug)
+        self.step_slug = step_slug
+
+    def __str__(self) -> str:
+        return (
+            f"the handler of step {self.step_slug!r} has ended the transaction of ctx.connection, "
+            "so what it wrote is committed without its output; leave that to the worker"
+        )
+
+
+class TransactionBroken(PgflowError):
+    """A statement of a transactional handler failed, and the handler went on.
+
+    Attributes:
+        step_slug: The step.
+    """
+
+    def __init__(self, step_slug: str) -> None:
+        super().__init__(step_slug)
+        self.step_slug = step_slug
+
+    def __str__(self) -> str:
+        return (
+            f"a statement of step {self.step_slug!r} failed, so nothing of its transaction can be "
+            "committed; put what may fail into `with ctx.connection.transaction():`"
+        )
 
 
 class RetryAfter(PgflowError):

@@ -51,6 +51,7 @@ class JobArguments(TypedDict, total=False):
 
     slug: str
     executor: ExecutorOption | None
+    transactional: bool
     max_attempts: int | None
     base_delay: timedelta | None
     timeout: timedelta | None

@@ -38,6 +38,7 @@ class StepArguments(TypedDict, total=False):
     slug: str
     after: Sequence[AnyStep]
     executor: ExecutorOption | None
+    transactional: bool
     max_attempts: int | None
     base_delay: timedelta | None
     timeout: timedelta | None
@@ -115,6 +116,24 @@ def check_executor(executor: object, is_async: bool, where: str) -> None:
     if is_async:
         reason = "is for plain functions; an async one runs on the event loop. Write it with `def`"
         raise DefinitionError(where, f"executor {reason}")
+
+
+def check_transactional(
+    transactional: object, executor: object, takes_context: bool, where: str
+) -> None:
+    """Check whether a handler can be given a transaction.
+
+    Raises:
+        DefinitionError: It runs where there is no connection, or it has no context to take it from.
+    """
+    if not isinstance(transactional, bool):
+        raise DefinitionError(where, f"transactional takes True or False, not {transactional!r}")
+    if transactional and executor not in (None, "thread"):
+        reason = "is for handlers on the event loop and in threads, where the connection is"
+        raise DefinitionError(where, f"transactional=True {reason}; leave out executor=")
+    if transactional and not takes_context:
+        reason = "is for what is written with ctx.connection; give it a parameter of type Context"
+        raise DefinitionError(where, f"transactional=True {reason}")
 
 
 def given_options(options: FlowOptions) -> dict[str, int | float]:

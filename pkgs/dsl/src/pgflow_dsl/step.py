@@ -37,6 +37,7 @@ class StepSpec:
     where: str
     is_async: bool
     executor: ExecutorOption | None
+    is_transactional: bool
     options: StepOptions
     delivered: tuple[AnyStep, ...]
     after: tuple[AnyStep, ...]
@@ -61,6 +62,7 @@ class Step(Generic[P, R_co, O_co]):
         where: The function's name, file and line.
         is_async: Whether calling it gives something to await.
         executor: Where a sync function runs; None is a thread of the worker.
+        is_transactional: Whether the output is recorded in the transaction of `ctx.connection`.
         options: Retries and timeouts; None in them inherits the flow's.
         delivered: Steps whose outputs the function takes.
         after: Further steps that only have to be done before.
@@ -82,6 +84,7 @@ class Step(Generic[P, R_co, O_co]):
         self.where: Final = spec.where
         self.is_async: Final = spec.is_async
         self.executor: Final = spec.executor
+        self.is_transactional: Final = spec.is_transactional
         self.options: Final = spec.options
         self.delivered: Final = spec.delivered
         self.after: Final = spec.after

@@ -130,6 +130,17 @@ class Exchange:
             self._slots.give_back([row])
             self._settled.set()
 
+    def settle(self, row: TaskRow, refused: str | None) -> None:
+        """Take in that an attempt has recorded its output itself, or why that was refused."""
+        refusals = [row._replace(refused=refused)] if refused is not None else []
+        if refusals:
+            _warn_of_refusals(refusals)
+        reports = Reports(completed=[row], outputs=["null"], failures=[])
+        self._observer.reported(reports, refusals)
+        self.let_go(row)
+        # What depends on it may be ready.
+        self.call_for_work.set()
+
     async def run_lane(self, link: Link) -> None:
         """Report for ever, and claim with each report what it makes room for.
 

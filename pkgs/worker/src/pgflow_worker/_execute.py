@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final
 
-from pgflow_client.worker_protocol import Failure, TaskRow
+from pgflow_client.worker_protocol import AsyncAttemptConnection, Failure, TaskRow
 from pgflow_dsl import AnyStep, AttemptCancelled, Surroundings
 
 from pgflow_worker._attempt import Attempt, current_attempt
@@ -15,12 +15,23 @@ from pgflow_worker._faults import Fault, HandlerTimeout, describe
 from pgflow_worker._joining import current_headers
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
-from pgflow_worker._perform import Work, make_context
+from pgflow_worker._perform import Work, make_context, perform
 from pgflow_worker._room import NoRoom
 from pgflow_worker._surroundings import Nearby, Reach
+from pgflow_worker._thread_connection import ThreadConnection
+from pgflow_worker._transactions import AttemptRefused
 from pgflow_worker.registry import Handler
 
+# How long what a handler emitted may take to be stored while its transaction waits, in seconds.
+_LONGEST_FINISH: Final = 10.0
 _CANCELLATIONS: Final = (asyncio.CancelledError, AttemptCancelled)
+
+
+class Recorded:
+    """Stands for an output that is recorded already."""
+
+
+RECORDED: Final = Recorded()
 
 
 class TaskRunner:
@@ -31,6 +42,7 @@ class TaskRunner:
         executors: Run sync handlers.
         reach: What handlers reach beside their tasks.
         hand_back: Returns a task that was never begun.
+        settle: Told of attempts that have recorded their output themselves, or why they could not.
         observer: Is told how attempts end.
     """
 
@@ -40,12 +52,14 @@ class TaskRunner:
         executors: Executors,
         reach: Reach,
         hand_back: Callable[[TaskRow], Coroutine[Any, Any, None]],
+        settle: Callable[[TaskRow, str | None], None],
         observer: Observer,
     ) -> None:
         self._outbox: Final = outbox
         self._executors: Final = executors
         self._reach: Final = reach
         self.hand_back: Final = hand_back
+        self._settle: Final = settle
         self._observer: Final = observer
 
     async def run(self, attempt: Attempt) -> None:
@@ -68,16 +82,21 @@ class TaskRunner:
                 raise asyncio.CancelledError from None
             if isinstance(error, NoRoom):
                 await self.hand_back(row)
+            elif isinstance(error, AttemptRefused):
+                self._settle(row, error.reason)
             else:
                 self._fail(row, describe(error), began, error)
         else:
             if isinstance(output, Fault):
                 self._fail(row, output, began)
+                return
+            self._observer.completed(row, time.perf_counter() - began)
+            if isinstance(output, Recorded):
+                self._settle(row, None)
             else:
-                self._observer.completed(row, time.perf_counter() - began)
                 self._outbox.add_output(row, output)
 
-    async def _run_to_end(self, attempt: Attempt) -> str | Fault:
+    async def _run_to_end(self, attempt: Attempt) -> str | Fault | Recorded:
         """Run the handler, and see to it that all that it emitted is stored before its end is."""
         try:
             output = await self._run(attempt)
@@ -92,19 +111,57 @@ class TaskRunner:
             await attempt.stream.finish()
         return output
 
-    async def _run(self, attempt: Attempt) -> str | Fault:
+    async def _run(self, attempt: Attempt) -> str | Fault | Recorded:
         step, row = attempt.handler.step, attempt.row
         shared = None
         if step.needs_shared_input:
             shared = await self._reach.inputs.shared(row.run_id, row.step_slug)
+        if step.is_transactional:
+            return await self._run_in_transaction(attempt, shared)
         if not step.is_async:
             return await self._executors.run(await self._work(attempt, shared))
-        context = None
         if step.takes_context:
-            context = make_context(await self._work(attempt, shared))
+            return await self._run_on_loop(attempt, shared, await self._work(attempt, shared))
+        return await self._run_on_loop(attempt, shared, None)
+
+    async def _run_on_loop(self, attempt: Attempt, shared: str | None, work: Work | None) -> str:
+        step, row = attempt.handler.step, attempt.row
+        context = make_context(work) if work else None
         args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
         value = await _await(attempt.handler, step.fn, args, kwargs)
         return step.dump_output(value)
+
+    async def _run_in_transaction(self, attempt: Attempt, shared: str | None) -> Recorded:
+        step, row = attempt.handler.step, attempt.row
+        work = await self._work(attempt, shared)
+        surroundings = work.surroundings
+        # A transactional step has a context, so they are the worker's.
+        assert isinstance(surroundings, Nearby)
+
+        async def handle(conn: AsyncAttemptConnection) -> str:
+            with surroundings.lending(conn.connection):
+                output = await self._run_on_loop(attempt, shared, work)
+            return await finish(output)
+
+        async def handle_in_thread(conn: ThreadConnection) -> str:
+            with surroundings.lending(conn.connection):
+                output = await self._executors.run_in_thread(
+                    work, lambda: conn.use(lambda: perform(work))
+                )
+            return await finish(output)
+
+        async def finish(output: str) -> str:
+            # What it emitted is stored before its end is.
+            async with asyncio.timeout(_LONGEST_FINISH):
+                await surroundings.stream.finish()
+            return output
+
+        transactions = self._reach.transactions
+        if step.is_async:
+            await transactions.run(row, work.timeout, handle)
+        else:
+            await transactions.run_in_thread(row, work.timeout, handle_in_thread)
+        return RECORDED
 
     async def _work(self, attempt: Attempt, shared: str | None) -> Work:
         step, row = attempt.handler.step, attempt.row

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final
 
@@ -44,9 +45,24 @@ class Executors:
                 return await self._processes.run(work)
             if isinstance(chosen, Executor):
                 return await _run_elsewhere(chosen, work)
-            return await self._threads.run(
-                lambda: perform(work), work.timeout, lambda: _give_up(work, "thread")
-            )
+        except TimeIsUp:
+            raise HandlerTimeout(work.timeout) from None
+        return await self.run_in_thread(work, lambda: perform(work))
+
+    async def run_in_thread(self, work: Work, call: Callable[[], str]) -> str:
+        """Call what runs a handler in a thread; return its output as JSON text.
+
+        Args:
+            work: What it works on.
+            call: Runs the handler.
+
+        Raises:
+            NoRoom: It was not called, for want of a thread.
+            HandlerTimeout: It took too long.
+            BaseException: Whatever the handler raised.
+        """
+        try:
+            return await self._threads.run(call, work.timeout, lambda: _give_up(work, "thread"))
         except TimeIsUp:
             raise HandlerTimeout(work.timeout) from None
 

@@ -1,7 +1,8 @@
 """What the contexts of handlers reach: in the worker's process, and in others."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from pgflow_dsl.surroundings import Done
 
 from pgflow_worker._inputs import Inputs
 from pgflow_worker._streams import AttemptStream, Room, Streams
+from pgflow_worker._transactions import Transactions
 
 # How often a thread that waits for the loop asks whether its attempt still counts, in seconds.
 _LOOK: Final = 0.5
@@ -23,12 +25,14 @@ class Reach:
     Attributes:
         inputs: Reads the inputs of runs.
         streams: Stores what handlers emit.
+        transactions: Lends connections to handlers.
         resources: What the worker's lifespan yielded; None before, and without one.
         has_resources: Whether it has yielded.
     """
 
     inputs: Inputs
     streams: Streams
+    transactions: Transactions
     resources: object = None
     has_resources: bool = False
 
@@ -56,6 +60,7 @@ class Nearby(Surroundings):
         self._input = row.flow_input
         self._cancellation: Final = cancellation
         self._loop: Final = asyncio.get_running_loop()
+        self._connection: Any = None
 
     def __reduce__(self) -> tuple[type["Elsewhere"], tuple[Flow[Any], str | None]]:
         return Elsewhere, (self._flow, self._input)
@@ -65,6 +70,19 @@ class Nearby(Surroundings):
         if not self._reach.has_resources:
             return super().resources()
         return self._reach.resources
+
+    def connection(self) -> Any:
+        """Return the connection of a transactional step."""
+        return self._connection if self._connection is not None else super().connection()
+
+    @contextmanager
+    def lending(self, connection: Any) -> Generator[None, None, None]:
+        """Have a connection for the handler while the block runs."""
+        self._connection = connection
+        try:
+            yield
+        finally:
+            self._connection = None
 
     def read_flow_input(self) -> Any:
         """Return the flow's input, blocking the thread until it is there."""

@@ -6,7 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pgflow_client.worker_protocol import DatabaseError, Link, get_trace_contexts
 from pgflow_dsl import AttemptCancelled
@@ -18,6 +18,8 @@ from pgflow_worker._room import NoRoom
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
+
+T = TypeVar("T")
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -94,9 +96,7 @@ class Tracing:
         self._contexts: Final = contexts
         self._tracer: Final = trace.get_tracer("pgflow.worker")
 
-    async def trace(
-        self, attempt: Attempt, run: Callable[[Attempt], Awaitable[str | Fault]]
-    ) -> str | Fault:
+    async def trace(self, attempt: Attempt, run: Callable[[Attempt], Awaitable[T]]) -> T:
         """Run an attempt in a span of its own, which is the current one for the handler."""
         from opentelemetry.trace import SpanKind
 

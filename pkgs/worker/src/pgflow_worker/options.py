@@ -9,6 +9,7 @@ from pgflow_dsl import AnyStep, Flow
 
 from pgflow_worker.errors import WorkerOptionsInvalid
 
+_MOST_TRANSACTIONS: Final = 10
 _SPANS: Final = (
     "heartbeat_interval",
     "poll_interval",
@@ -41,6 +42,9 @@ class WorkerOptions:
         threads: Threads for sync handlers; None is the lesser of `concurrency` and 32. A task that
             waits for a thread or process for 20 seconds is handed back.
         processes: Processes for handlers with executor="process"; None is one for each CPU.
+        transactions: Connections for transactional steps, of which no more tasks run at once; None
+            is the lesser of `concurrency` and 10. A task that waits for one for 20 seconds is
+            handed back.
         lanes: Connections that report and claim. Two let Python and Postgres work at once.
         heartbeat_interval: Time between two heartbeats, and between two looks for lost workers.
         lease: Time without a heartbeat after which others take this worker's tasks. Whole
@@ -70,6 +74,7 @@ class WorkerOptions:
     limits: LimitsOption | None = None
     threads: int | None = None
     processes: int | None = None
+    transactions: int | None = None
     lanes: int = 2
     heartbeat_interval: timedelta = timedelta(seconds=2)
     lease: timedelta = timedelta(seconds=7)
@@ -85,7 +90,7 @@ class WorkerOptions:
     prometheus: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "threads", "processes", "lanes"):
+        for name in ("concurrency", "threads", "processes", "transactions", "lanes"):
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise WorkerOptionsInvalid(f"{name} has to be 1 or more, not {count}")
@@ -102,3 +107,8 @@ class WorkerOptions:
             raise WorkerOptionsInvalid(f"lease is kept in whole seconds, so {self.lease} is none")
         if self.lease <= 2 * self.heartbeat_interval:
             raise WorkerOptionsInvalid("lease has to be more than twice the heartbeat_interval")
+
+    @property
+    def most_transactions(self) -> int:
+        """How many transactional tasks may run at once."""
+        return self.transactions or min(self.concurrency, _MOST_TRANSACTIONS)

@@ -36,6 +36,7 @@ from pgflow_worker._retirement import Retirement
 from pgflow_worker._slots import Slots
 from pgflow_worker._streams import Streams
 from pgflow_worker._surroundings import Reach
+from pgflow_worker._transactions import Transactions
 from pgflow_worker._wakeup import hear_of_work
 from pgflow_worker._watchdog import Watchdog
 from pgflow_worker.errors import WorkerStateInvalid
@@ -102,7 +103,11 @@ class Worker:
         self._listens = self._options.listen is True
         self._executors: Final = Executors(self._options)
         self._reach: Final = Reach(
-            inputs=Inputs(self._link("inputs")), streams=Streams(self._stop_lost)
+            inputs=Inputs(self._link("inputs")),
+            streams=Streams(self._stop_lost),
+            transactions=Transactions(
+                self._conninfo, self._options.most_transactions, self._outage
+            ),
         )
         self._limits: Final = Limits(self._options.limits, self._registry)
         self._slots: Final = Slots(
@@ -112,7 +117,9 @@ class Worker:
         self._observer: Final = Observer(
             self.worker_id, self._registry.flow_slugs, self._options, self._link
         )
-        runner = TaskRunner(outbox, self._executors, self._reach, self._hand_back, self._observer)
+        runner = TaskRunner(
+            outbox, self._executors, self._reach, self._hand_back, self._settle, self._observer
+        )
         self._crew: Final = Crew(self._registry, outbox, runner)
         self._exchange: Final = Exchange(
             worker_id=self.worker_id,
@@ -188,6 +195,7 @@ class Worker:
             watchdog.start()
             stack.callback(watchdog.stop)
             stack.push_async_callback(self._reach.inputs.close)
+            stack.push_async_callback(self._reach.transactions.close)
             stack.push_async_callback(self._observer.close)
             await self._live(stack)
             with translate_errors():
@@ -197,7 +205,7 @@ class Worker:
         # The first connection is not retried: a wrong URL should say so, not wait.
         with translate_errors():
             conn = await self._control.open()
-            self._choose_whether_to_listen()
+            self._heed_pooler()
             await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
             await claim_apart(conn, self._limits.steps)
             await self._registration.make(conn)
@@ -208,8 +216,10 @@ class Worker:
             self._reach.resources = await stack.enter_async_context(self._lifespan(self))
             self._reach.has_resources = True
 
-    def _choose_whether_to_listen(self) -> None:
+    def _heed_pooler(self) -> None:
         is_pooled = self._control.is_pooled
+        prepares = self._options.prepared_statements
+        self._reach.transactions.prepares = not is_pooled if prepares is None else prepares
         if self._options.listen is None:
             self._listens = not is_pooled
         if is_pooled:
@@ -333,6 +343,9 @@ class Worker:
 
         await self._control.call(call)
         self._exchange.let_go(row)
+
+    def _settle(self, row: TaskRow, refused: str | None) -> None:
+        self._exchange.settle(row, refused)
 
     async def _say_stopped(self) -> None:
         await self._registration.settle()

@@ -61,6 +61,16 @@ def nothing() -> None: ...
 assert_type(nothing.output, None)
 
 
+@flow.step(transactional=True)
+async def pay(ctx: Context[list[str]], page: Page = fetch.output) -> str:
+    assert_type(ctx.resources, list[str])
+    assert_type(ctx.connection, Any)
+    return ctx.resources[0]
+
+
+assert_type(pay.output, str)
+
+
 @flow.step(when_exhausted="skip")
 async def maybe(ctx: Context, page: Page = fetch.output) -> int:
     return ctx.attempt
