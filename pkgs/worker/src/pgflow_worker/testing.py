@@ -1,15 +1,18 @@
 """Running flows in the process of a test, on a real database, and steps without one."""
 
+# A job is a flow, too; the first overload that fits decides.
+# mypy: disable-error-code="overload-overlap"
+
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 from uuid import UUID
 
 from pgflow_client import AsyncClient
 from pgflow_client import worker_protocol as protocol
-from pgflow_dsl import Flow
+from pgflow_dsl import Flow, Job
 from pgflow_dsl.testing import make_context, run_step
 
 from pgflow_worker.options import WorkerOptions
@@ -18,6 +21,7 @@ from pgflow_worker.worker import Lifespan, Worker
 __all__ = ["make_context", "run_flow", "run_step", "running_worker", "skipping_delays"]
 
 I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
+O = TypeVar("O")  # noqa: E741 (output: as in Job[..., O])
 
 _PATIENCE: Final = timedelta(seconds=60)
 # Seconds between two looks for what waits.
@@ -97,16 +101,33 @@ async def skipping_delays(run_id: UUID, database_url: str) -> AsyncGenerator[Non
         skipping.result()
 
 
+class RunArguments(TypedDict, total=False):
+    """How `run_flow` runs a flow."""
+
+    options: WorkerOptions | None
+    lifespan: Lifespan | None
+    patience: timedelta
+    skip_delays: bool
+
+
+@overload
 async def run_flow(
-    flow: Flow[I],
-    input: I,
+    flow: Job[..., Any, I, O], input: I, database_url: str, **how: Unpack[RunArguments]
+) -> O: ...
+@overload
+async def run_flow(
+    flow: Flow[I], input: I, database_url: str, **how: Unpack[RunArguments]
+) -> dict[str, Any]: ...
+async def run_flow(
+    flow: Flow[Any],
+    input: Any,
     database_url: str,
     *,
     options: WorkerOptions | None = None,
     lifespan: Lifespan | None = None,
     patience: timedelta = _PATIENCE,
     skip_delays: bool = True,
-) -> dict[str, Any]:
+) -> Any:
     """Start a run, serve it with a worker of its own, and return what came of it.
 
     Nobody waits for retries and start delays, unless they are not to be skipped.
@@ -121,7 +142,8 @@ async def run_flow(
         skip_delays: Whether retries and delayed starts come at once.
 
     Returns:
-        JSON-like data {leaf step: output}, without the leaves that were skipped.
+        JSON-like data {leaf step: output}, without the leaves that were skipped; for a job what its
+        function returned.
 
     Raises:
         InputInvalid: The input does not fit the flow.
@@ -133,5 +155,4 @@ async def run_flow(
     async with worker, AsyncClient(database_url) as client:
         run = await client.start_flow(flow, input)
         async with skipping_delays(run.run_id, database_url) if skip_delays else nullcontext():
-            result: dict[str, Any] = await run.result(patience)
-        return result
+            return await run.result(patience)
