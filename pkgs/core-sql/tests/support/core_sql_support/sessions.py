@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from core_sql_support.engine import Engine
+from tests.support import until
 
 T = TypeVar("T")
 
@@ -18,17 +19,26 @@ class Session(Engine):
     def __init__(self, url: str, flows: list[str]) -> None:
         super().__init__(psycopg.connect(url))
         self._thread = ThreadPoolExecutor(1)
+        self._calls: list[Future[Any]] = []
         self.serve(*flows)
         self.conn.commit()
 
     def later(self, call: Callable[[], T]) -> Future[T]:
         """Make a call in a thread of the session's own; what it returns comes in a future."""
-        return self._thread.submit(call)
+        made = self._thread.submit(call)
+        self._calls.append(made)
+        return made
 
     def commit(self) -> None:
         self.conn.commit()
 
+    def rollback(self) -> None:
+        self.conn.rollback()
+
     def close(self) -> None:
+        if not all(call.done() for call in self._calls):
+            # The test has failed; whom the call waits for may never end.
+            self.conn.cancel_safe()
         self._thread.shutdown()
         self.conn.close()
 
@@ -52,3 +62,23 @@ def is_blocked(observer: psycopg.Connection[Any], *waiting: Session) -> bool:
         ([session.conn.info.backend_pid for session in waiting],),
     ).fetchone()
     return row is not None and row[0] == len(waiting)
+
+
+def in_turn(
+    observer: psycopg.Connection[Any], first: Session, second: Session, call: Callable[[], T]
+) -> T:
+    """Make a call of the second session that has to wait for what the first has done.
+
+    Args:
+        observer: Another connection.
+        first: Has called something, and is committed while the second waits for it.
+        second: Makes the call, and is committed after it.
+        call: The call.
+    """
+    waiting = second.later(call)
+    until(lambda: waiting.done() or is_blocked(observer, second))
+    assert not waiting.done(), "the second call did not wait for the first"
+    first.commit()
+    result = waiting.result(30)
+    second.commit()
+    return result

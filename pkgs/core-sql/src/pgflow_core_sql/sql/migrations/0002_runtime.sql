@@ -79,8 +79,10 @@ comment on column pgflow.runs.completed_at is 'When the run completed.';
 comment on column pgflow.runs.failed_at is 'When the run failed.';
 comment on column pgflow.runs.cancelled_at is 'When the run was cancelled.';
 
--- Serves: prune_data_older_than. A summary of pages, which costs a running system next to nothing.
-create index runs_started_idx on pgflow.runs using brin (started_at) with (autosummarize = on);
+-- Serves: prune_data_older_than, to find runs whose ids were given and are not ordered by time. It
+-- is empty, and costs next to nothing, where ids are made here.
+create index runs_given_id_idx on pgflow.runs (started_at)
+where get_byte(uuid_send(run_id), 6) >> 4 <> 7;
 
 create table pgflow.run_keys (
   flow_slug text collate "C" not null,
@@ -93,6 +95,9 @@ create table pgflow.run_keys (
 
 -- Serves: deleting the keys of a run with it.
 create index run_keys_of_run_idx on pgflow.run_keys (run_id);
+
+-- Serves: prune_data_older_than, to find keys that have expired.
+create index run_keys_expiry_idx on pgflow.run_keys (expires_at) where expires_at < 'infinity';
 
 comment on table pgflow.run_keys is 'One row an idempotency key that a run was started with.';
 comment on column pgflow.run_keys.flow_slug is 'The flow that was started.';

@@ -1,15 +1,16 @@
 -- Delete runs that ended longer ago than a span, with their history, a bounded number at a time.
 --
 -- Also workers that were last alive, and keys that expired, longer ago than that. Definitions and
--- runs that are under way stay, whatever their age. Safe beside running workers: rows that others
--- hold are passed over.
+-- runs that are under way stay, whatever their age. Safe beside running workers: what others hold
+-- is passed over, and nothing is waited for.
 --
 -- Parameters:
 --   retention: how long runs are kept after their end; not negative.
---   quantity: how many runs at most; call again, in another transaction, until it returns less.
--- Returns: how many runs were deleted.
--- Errors: PF005 retention is NULL or negative.
--- Locks: the runs, skipping those that others hold.
+--   quantity: how many runs at most, and as many keys and workers. Fewer where they have more than
+--     100,000 tasks and stream items together. NULL is 1000.
+-- Returns: how many runs were deleted. Call it again, in another transaction, until that is 0.
+-- Errors: PF005 retention is NULL or negative, or quantity is less than 1.
+-- Locks: the runs, their keys, and workers, skipping those that others hold.
 -- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
 --   run_watchers, workers.
 -- Idempotent: yes.
@@ -20,34 +21,50 @@ returns int
 language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
+set plan_cache_mode to force_generic_plan
+set join_collapse_limit to 1
+set enable_seqscan to off
+set enable_bitmapscan to off
+set enable_hashjoin to off
+set enable_mergejoin to off
+set jit to off
 as $$
 declare
   v_before timestamptz := now() - prune_data_older_than.retention;
+  v_quantity int := coalesce(prune_data_older_than.quantity, 1000);
   v_run_ids uuid[];
 begin
-  if prune_data_older_than.retention is null or prune_data_older_than.retention < '0' then
+  if (prune_data_older_than.retention >= '0') is not true or v_quantity < 1 then
     raise exception using
       errcode = 'PF005',
-      message = 'retention has to be a span that is not negative',
-      detail = format('retention=%s', prune_data_older_than.retention);
+      message = 'retention has to be a span that is not negative, and quantity at least 1',
+      detail = format('retention=%s quantity=%s', prune_data_older_than.retention, v_quantity);
   end if;
-  select array_agg(ended.run_id) into v_run_ids
-  from (
-    select run.run_id
-    from pgflow.runs as run
-    where run.started_at < v_before and run.status <> 'started'
-      and coalesce(run.completed_at, run.failed_at, run.cancelled_at) < v_before
-    limit prune_data_older_than.quantity
-    for update skip locked
-  ) as ended;
-  perform pgflow._delete_runs(v_run_ids);
-  delete from pgflow.run_keys as key where key.expires_at < v_before;
-  delete from pgflow.workers as worker
-  where worker.last_heartbeat_at < v_before and not exists (
-    select from pgflow.step_tasks as task
-    where task.last_worker_id = worker.worker_id and task.status = 'started'
+  v_run_ids := pgflow._leave_out_keyed(
+    pgflow._first_of_runs(pgflow._lock_ended_runs(v_before, v_quantity), 100000)
   );
-  return coalesce(cardinality(v_run_ids), 0);
+  perform pgflow._delete_runs(v_run_ids);
+  delete from pgflow.run_keys as key
+  where key.ctid = any (array(
+    select expired.ctid
+    from pgflow.run_keys as expired
+    where expired.expires_at < v_before and expired.expires_at < 'infinity'
+    order by expired.expires_at
+    limit v_quantity
+    for update skip locked
+  ));
+  delete from pgflow.workers as worker
+  where worker.worker_id = any (array(
+    select gone.worker_id
+    from pgflow.workers as gone
+    where gone.last_heartbeat_at < v_before and not exists (
+      select from pgflow.step_tasks as task
+      where task.last_worker_id = gone.worker_id and task.status = 'started'
+    )
+    limit v_quantity
+    for update skip locked
+  ));
+  return cardinality(v_run_ids);
 end
 $$;
 

@@ -3,7 +3,7 @@
 -- Parameters:
 --   run_ids: the runs, which the caller holds for update; NULL is none.
 -- Returns: nothing. Whoever watches one of them is notified.
--- Locks: none of its own.
+-- Locks: rows of run_watchers, skipping those that others hold; else none of its own.
 -- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
 --   run_watchers, run_reopenings.
 -- Idempotent: yes.
@@ -16,7 +16,14 @@ as $$
 begin
   perform pgflow._wake_watchers(_delete_runs.run_ids, 'pgflow_runs');
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.run_watchers as watcher where watcher.run_id = any (_delete_runs.run_ids);
+  -- A client may be prolonging its watch of several runs; what it holds expires by itself.
+  delete from pgflow.run_watchers as watcher
+  where watcher.ctid = any (array(
+    select free.ctid
+    from pgflow.run_watchers as free
+    where free.run_id = any (_delete_runs.run_ids)
+    for update skip locked
+  ));
   delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);
   delete from pgflow.streams as stream where stream.run_id = any (_delete_runs.run_ids);
   delete from pgflow.run_reopenings as past where past.run_id = any (_delete_runs.run_ids);

@@ -7,7 +7,8 @@
 --     'share' already, as others may;
 --     'exclusive' is for whatever may end a step or run early and has to settle all its tasks.
 -- Returns: nothing.
--- Locks: the runs, sorted: for key share, for no key update, or for update.
+-- Locks: the runs, sorted: for key share, for no key update, or for update. Who wants them for
+--   update is not kept waiting by reports that begin later; see _ask_for_way.
 -- Idempotent: yes.
 create or replace function pgflow._lock_runs(run_ids uuid [], strength text)
 returns void
@@ -16,12 +17,14 @@ set search_path to pg_catalog, pg_temp
 as $$
 begin
   if _lock_runs.strength = 'exclusive' then
+    perform pgflow._ask_for_way(_lock_runs.run_ids);
     perform from pgflow.runs as run where run.run_id = any (_lock_runs.run_ids)
     order by run.run_id for update;
   elsif _lock_runs.strength = 'step' then
     perform from pgflow.runs as run where run.run_id = any (_lock_runs.run_ids)
     order by run.run_id for no key update;
   else
+    perform pgflow._give_way(_lock_runs.run_ids);
     perform from pgflow.runs as run where run.run_id = any (_lock_runs.run_ids)
     order by run.run_id for key share;
   end if;

@@ -19,19 +19,26 @@ language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
 as $$
+declare
+  -- In a variable: to a plan the clock is no constant that an index could be asked for.
+  v_now timestamptz := clock_timestamp();
 begin
   delete from pgflow.run_watchers as watcher
   where (watcher.run_id, watcher.watcher_id) in (
     select gone.run_id, gone.watcher_id
     from pgflow.run_watchers as gone
-    where gone.expires_at < clock_timestamp()
+    where gone.expires_at < v_now
     limit 100
     for update skip locked
   );
   insert into pgflow.run_watchers as watcher (run_id, watcher_id, expires_at)
   select watched.run_id, watch_runs.watcher_id,
-    clock_timestamp() + make_interval(secs => coalesce(watch_runs.lifetime_seconds, 60))
-  from (select distinct each.run_id from unnest(watch_runs.run_ids) as each (run_id)) as watched
+    v_now + make_interval(secs => coalesce(watch_runs.lifetime_seconds, 60))
+  from (
+    select distinct each.run_id
+    from unnest(watch_runs.run_ids) as each (run_id)
+    order by each.run_id
+  ) as watched
   on conflict on constraint run_watchers_pkey do update
   set expires_at = excluded.expires_at;
 end
