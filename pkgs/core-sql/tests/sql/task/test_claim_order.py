@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from core_sql_support import Engine, mapping, step
+from core_sql_support import Engine, counted, mapping, step
 
 
 def test_runs_are_claimed_in_the_order_they_were_started(pg: Engine):
@@ -124,3 +124,62 @@ def test_a_worker_that_is_not_registered_cannot_claim(pg: Engine):
         pg.claim(worker_id=stranger)
     assert refused.value.sqlstate == "PF007"
     assert pg.claim_one("a").attempt == 1
+
+
+def make_earlier(pg: Engine, seconds: int) -> None:
+    """Let what is queued have become ready some seconds earlier."""
+    pg.conn.execute(
+        "update pgflow.step_tasks set order_at = order_at - %s * interval '1 second'"
+        " where order_at < 'infinity'",
+        [seconds],
+    )
+
+
+def test_a_map_that_is_served_as_fast_as_one_element_a_second_holds_nobody_up(pg: Engine):
+    pg.flow("maps", {"m": mapping()})
+    large = pg.start("maps", list(range(1000)))
+    pg.claim(60)
+    make_earlier(pg, 60)
+    small = pg.start("maps", [1])
+    assert {task.run_id for task in pg.claim(2)} == {large, small}
+
+
+def test_a_map_with_a_start_delay_is_overtaken_like_any_other(pg: Engine):
+    pg.flow("maps", {"m": mapping(start_delay=60), "a": step()})
+    pg.start("maps", list(range(100)))
+    pg.claim()
+    pg.come_due()
+    pg.flow("maps", {"m": mapping(), "a": step()})
+    small = pg.start("maps", [1])
+    assert [task.run_id for task in pg.claim(5)].count(small) == 2
+
+
+def test_a_map_that_is_resumed_counts_its_places_anew(pg: Engine):
+    pg.flow("maps", {"m": mapping()})
+    large = pg.start("maps", list(range(100)))
+    tasks = sorted(pg.claim(), key=lambda task: task.index)
+    pg.complete(*[(task, 1) for task in tasks[:90]])
+    pg.rows("select * from pgflow.cancel_run(%s)", large)
+    pg.rows("select * from pgflow.retry_run(%s)", large)
+    small = pg.start("maps", [1])
+    assert [(task.run_id, task.index) for task in pg.claim(2)] == [(large, 90), (small, 0)]
+
+
+def test_an_element_that_is_tried_again_at_once_keeps_its_place(pg: Engine):
+    pg.flow("maps", {"m": mapping()}, base_delay=0)
+    pg.start("maps", list(range(100)))
+    tasks = {task.index: task for task in pg.claim()}
+    pg.fail(tasks[70])
+    pg.release(tasks[30])
+    small = pg.start("maps", [1])
+    assert [pg.claim(1)[0].run_id for _ in range(3)].index(small) == 0
+    assert pg.claim() == []
+
+
+def test_delayed_tasks_of_a_flow_do_not_make_its_claims_slower(pg: Engine):
+    pg.flow("site", {"a": step()})
+    pg.start_many("site", range(2000), delay="1 hour")
+    pg.start("site")
+    with pg.conn.transaction(), counted(pg) as work:
+        assert len(pg.claim(1)) == 1
+    assert work.rows["step_tasks"] < 50

@@ -25,7 +25,10 @@ begin
     set status = case when report.retry_at is null then 'failed' else 'queued' end,
       failed_at = case when report.retry_at is null then now() end,
       available_at = coalesce(report.retry_at, task.available_at),
-      order_at = case when report.retry_at > clock_timestamp() then 'infinity' else now() end,
+      order_at = case
+        when report.retry_at > clock_timestamp() then 'infinity'
+        else greatest(task.order_at, now())
+      end,
       started_at = case when report.retry_at is null then task.started_at end,
       error_message = report.error_message
     from report

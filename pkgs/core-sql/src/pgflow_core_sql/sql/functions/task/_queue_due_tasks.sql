@@ -11,16 +11,24 @@ returns void
 language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
+declare
+  -- In a variable: to a plan the clock is no constant that an index could be asked for.
+  v_now timestamptz := clock_timestamp();
 begin
   if not exists (
     select from pgflow.step_tasks as task
     where task.flow_slug = any (_queue_due_tasks.flow_slugs) and task.status = 'queued'
-      and task.order_at = 'infinity' and task.available_at <= clock_timestamp()
+      and task.order_at = 'infinity' and task.available_at <= v_now
   ) then
     return;
   end if;
   update pgflow.step_tasks as task
-  set order_at = task.available_at
+  set order_at = case
+      -- Elements that were never claimed are as many as their map has.
+      when task.attempts_count = task.released_count
+        then pgflow._place_in_queue(task.available_at, task.task_index)
+      else task.available_at
+    end
   where task.ctid = any (array(
     select due.ctid
     from unnest(_queue_due_tasks.flow_slugs) as flow (slug)
@@ -28,7 +36,7 @@ begin
       select delayed.ctid
       from pgflow.step_tasks as delayed
       where delayed.flow_slug = flow.slug and delayed.status = 'queued'
-        and delayed.order_at = 'infinity' and delayed.available_at <= clock_timestamp()
+        and delayed.order_at = 'infinity' and delayed.available_at <= v_now
       order by delayed.available_at
       limit 1000
       for no key update skip locked

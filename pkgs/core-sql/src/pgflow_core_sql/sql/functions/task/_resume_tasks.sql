@@ -17,32 +17,39 @@ as $$
 declare
   v_resumed text[];
 begin
-  with queued as (
+  with left_over as (
+    select task.step_slug, task.task_index, run.delayed_until,
+      row_number() over (partition by task.step_slug order by task.task_index) - 1 as place
+    from pgflow.step_states as state
+    join pgflow.runs as run on run.run_id = state.run_id
+    join pgflow.step_tasks as task
+      on task.run_id = state.run_id and task.step_slug = state.step_slug
+    where state.run_id = _resume_tasks.run_id
+      and state.step_slug = any (_resume_tasks.step_slugs)
+      and state.step_slug <> all (_resume_tasks.repeated)
+      and state.remaining_deps = 0 and task.status <> 'completed'
+  ),
+  queued as (
     update pgflow.step_tasks as task
     set status = 'queued', released_count = task.attempts_count, started_at = null,
       failed_at = null, skipped_at = null, cancelled_at = null, output = null,
       order_at = case
-        when run.delayed_until > now() then 'infinity'
-        else now() + task.task_index * interval '100 milliseconds'
+        when left_over.delayed_until > now() then 'infinity'
+        else pgflow._place_in_queue(now(), left_over.place)
       end,
-      available_at = greatest(now(), run.delayed_until)
-    from pgflow.step_states as state
-    join pgflow.runs as run on run.run_id = state.run_id
-    where task.run_id = _resume_tasks.run_id
-      and task.step_slug = any (_resume_tasks.step_slugs)
-      and task.step_slug <> all (_resume_tasks.repeated)
-      and task.status <> 'completed'
-      and state.run_id = task.run_id and state.step_slug = task.step_slug
-      and state.remaining_deps = 0
+      available_at = greatest(now(), left_over.delayed_until)
+    from left_over
+    where task.run_id = _resume_tasks.run_id and task.step_slug = left_over.step_slug
+      and task.task_index = left_over.task_index
     returning task.step_slug
   ),
   resumed as (
     update pgflow.step_states as state
-    set status = 'started', started_at = now(), remaining_tasks = left_over.tasks
+    set status = 'started', started_at = now(), remaining_tasks = ready.tasks
     from (
       select queued.step_slug, count(*) as tasks from queued group by queued.step_slug
-    ) as left_over
-    where state.run_id = _resume_tasks.run_id and state.step_slug = left_over.step_slug
+    ) as ready
+    where state.run_id = _resume_tasks.run_id and state.step_slug = ready.step_slug
     returning state.step_slug
   )
   select array_agg(resumed.step_slug) into v_resumed

@@ -22,7 +22,7 @@ begin
     run.first_attempt, run.first_attempt, step.claimed_apart, element.input,
     case
       when step.opt_start_delay > 0 or run.delayed_until > now() then 'infinity'
-      else now() + element.task_index * interval '100 milliseconds'
+      else pgflow._place_in_queue(now(), element.task_index)
     end,
     greatest(now(), run.delayed_until) + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_elements.run_ids, _spawn_elements.step_slugs) as started (run_id, step_slug)

@@ -4,9 +4,8 @@
 --   run_ids, step_slugs: the steps, as parallel arrays; NULL is none.
 -- Returns: nothing.
 -- Locks: none; the caller holds the runs, or has just inserted them.
--- Writes: step_tasks. Elements of a map lie 100 ms apart in the order of the queue: a map of any
---   size is overtaken by what starts after it, and never waits longer than its size in tenths of
---   a second for its turn. Tasks of a delayed run, and of a step with a start delay, wait outside
+-- Writes: step_tasks. Elements of a map lie a second apart in the order of the queue; see
+--   _place_in_queue. Tasks of a delayed run, and of a step with a start delay, wait outside
 --   of the queue until they come due.
 -- Idempotent: no.
 create or replace function pgflow._spawn_tasks(run_ids uuid [], step_slugs text [])

@@ -11,6 +11,9 @@ language plpgsql
 set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
+declare
+  -- In a variable: to a plan the clock is no constant that an index could be asked for.
+  v_now timestamptz := clock_timestamp();
 begin
   return exists (
     select from unnest(_has_work.flow_slugs) as flow (slug)
@@ -20,7 +23,7 @@ begin
     ) or exists (
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at = 'infinity'
-        and task.available_at <= clock_timestamp()
+        and task.available_at <= v_now
     )
   ) or exists (
     select from pgflow.step_tasks as task
