@@ -1,16 +1,8 @@
--- How flows have fared in the last 24 hours.
+-- How flows have fared in the last 24 hours. Reads the runs of that time, once, and no others.
 create or replace view pgflow.flow_stats as
-select
-  flow.flow_slug,
-  recent.started_runs,
-  recent.completed_runs,
-  recent.failed_runs,
-  recent.cancelled_runs,
-  recent.p50_duration,
-  recent.p95_duration
-from pgflow.flows as flow
-cross join lateral (
+with recent as (
   select
+    run.flow_slug,
     count(*) filter (where run.status = 'started') as started_runs,
     count(*) filter (where run.status = 'completed') as completed_runs,
     count(*) filter (where run.status = 'failed') as failed_runs,
@@ -18,11 +10,22 @@ cross join lateral (
     percentile_cont(0.5) within group (order by run.completed_at - run.started_at) as p50_duration,
     percentile_cont(0.95) within group (order by run.completed_at - run.started_at) as p95_duration
   from pgflow.runs as run
-  where run.flow_slug = flow.flow_slug
-    -- Ids are ordered by time, so this bound keeps the history out of the scan.
-    and run.run_id >= pgflow.run_id_at(now() - interval '24 hours')
-    and run.started_at >= now() - interval '24 hours'
-) as recent;
+  -- Ids are ordered by time, so this bound keeps the history out of the scan.
+  where run.run_id >= pgflow.run_id_at(statement_timestamp() - interval '24 hours')
+    and run.started_at >= statement_timestamp() - interval '24 hours'
+  group by run.flow_slug
+)
+
+select
+  flow.flow_slug,
+  coalesce(recent.started_runs, 0) as started_runs,
+  coalesce(recent.completed_runs, 0) as completed_runs,
+  coalesce(recent.failed_runs, 0) as failed_runs,
+  coalesce(recent.cancelled_runs, 0) as cancelled_runs,
+  recent.p50_duration,
+  recent.p95_duration
+from pgflow.flows as flow
+left join recent on recent.flow_slug = flow.flow_slug;
 
 comment on view pgflow.flow_stats is
 'How flows have fared in the last 24 hours: runs by status, and how long completed ones took.';

@@ -3,7 +3,7 @@ create or replace view pgflow.queue_depth as
 select
   flow.flow_slug,
   shared.tasks + apart.tasks as ready_tasks,
-  clock_timestamp() - least(shared.oldest, apart.oldest) as oldest_ready,
+  statement_timestamp() - least(shared.oldest, apart.oldest) as oldest_ready,
   delayed.tasks as delayed_tasks,
   held.tasks as started_tasks
 from pgflow.flows as flow

@@ -7,8 +7,8 @@ select
   run.priority,
   run.started_at,
   coalesce(run.completed_at, run.failed_at, run.cancelled_at) as ended_at,
-  coalesce(run.completed_at, run.failed_at, run.cancelled_at, clock_timestamp()) - run.started_at
-    as duration,
+  coalesce(run.completed_at, run.failed_at, run.cancelled_at, statement_timestamp())
+  - run.started_at as duration,
   steps.total_steps,
   steps.total_steps - run.remaining_steps as done_steps,
   steps.running_steps,

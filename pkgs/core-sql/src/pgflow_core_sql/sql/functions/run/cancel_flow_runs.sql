@@ -1,4 +1,4 @@
--- Cancel the runs of a flow that are under way, oldest first, a bounded number at a time.
+-- Cancel the runs of a flow that are under way, newest first, a bounded number at a time.
 --
 -- Parameters:
 --   flow_slug: the flow.
@@ -17,6 +17,8 @@ language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
+set enable_bitmapscan to off
+set enable_sort to off
 as $$
 declare
   v_run_ids uuid[];
@@ -28,7 +30,8 @@ begin
     select run.run_id
     from pgflow.runs as run
     where run.flow_slug = cancel_flow_runs.flow_slug and run.status = 'started'
-    order by run.run_id
+    -- The history lies before them, and only the last call has to look through it.
+    order by run.run_id desc
     limit cancel_flow_runs.quantity
   ) as live;
   select count(*) into v_cancelled
@@ -38,4 +41,4 @@ end
 $$;
 
 comment on function pgflow.cancel_flow_runs is
-'Cancel the runs of a flow that are under way, oldest first, a bounded number at a time.';
+'Cancel the runs of a flow that are under way, newest first, a bounded number at a time.';
