@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import pytest
 from core_sql_support import Engine, mapping, step
 
 
@@ -59,3 +60,19 @@ def test_progress_of_a_failed_run_says_which_step_and_why(pg: Engine):
     )
     assert [each["status"] for each in answer["steps"]] == ["failed", "cancelled"]
     assert answer["failed_at"]
+
+
+@pytest.mark.parametrize(
+    ("instant", "run_id"),
+    [
+        (None, None),
+        ("-infinity", "00000000-0000-7000-8000-000000000000"),
+        ("1969-12-31 23:59:59Z", "00000000-0000-7000-8000-000000000000"),
+        ("2024-01-02 03:04:05.678Z", "018cc820-db2e-7000-8000-000000000000"),
+        ("infinity", "ffffffff-ffff-7000-8000-000000000000"),
+    ],
+)
+def test_the_smallest_id_of_an_instant_is_a_uuid_of_version_7(
+    pg: Engine, instant: str | None, run_id: str | None
+):
+    assert pg.value("select pgflow.run_id_at(%s::timestamptz)::text", instant) == run_id
