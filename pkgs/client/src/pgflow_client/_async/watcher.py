@@ -83,7 +83,7 @@ class Watch:
 
     def stop(self) -> None:
         """Have the caller end, once it is done with what it is at."""
-        self.is_stopped: bool = True
+        self.is_stopped = True
         self._flag.set()
 
     def expect_more(self) -> None:
