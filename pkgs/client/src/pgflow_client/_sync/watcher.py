@@ -60,7 +60,7 @@ class Watch:
         self.run_id = run_id
         self.wants_items = wants_items
         self.is_served = False
-        self.is_stopped = False
+        self.is_stopped: bool = False
         self._watcher = watcher
         self._flag = Flag()
         self._pace = Pace()
