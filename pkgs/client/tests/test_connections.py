@@ -128,7 +128,13 @@ async def test_a_closed_client_says_so(db, greet):
         run = await client.start_flow(greet, "you")
     with pytest.raises(ClientClosed, match="the client is closed"):
         await client.start_flow(greet, "you")
-    for use in (run.wait, run.refresh, run.events().__anext__):
+    for use in (
+        *(run.wait, run.refresh, run.result, run.cancel, run.retry, run.events().__anext__),
+        *(run.step("hello").wait, run.step("hello").output, run.stream("hello").__anext__),
+        *(client.list_runs().__anext__, client.list_flows, client.schema_version),
+        lambda: client.get_run(run.run_id),
+        lambda: client.start_flows(greet, ["you"]),
+    ):
         with pytest.raises(ClientClosed):
             await use()
 

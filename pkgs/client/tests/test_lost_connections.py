@@ -6,6 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 from pgflow_client import AsyncClient, DatabaseUnreachable, RunEnded
+from pgflow_dsl import Flow
 from psycopg.conninfo import make_conninfo
 
 
@@ -45,6 +46,37 @@ async def test_waits_and_events_survive_the_loss_of_every_connection(
             "RunStarted",
             "StepStarted",
             "StepCompleted",
+            "RunEnded",
+        ]
+
+
+async def test_steps_that_have_not_started_are_no_hindrance_to_coming_back(
+    db, hand, eventually, follow, no_polling
+):
+    flow = Flow("chain")
+
+    @flow.step
+    def one() -> int: ...
+
+    @flow.step
+    def two(number: int = one.output) -> int: ...
+
+    @flow.step
+    def three(number: int = two.output) -> int: ...
+
+    hand.serve(flow)
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(flow)
+        events, following = follow(run)
+        await eventually(lambda: len(events) == 2 and hand.watched())
+        for step in ("one", "two", "three"):
+            # What happens between the cut and the next look is neither lost nor told twice.
+            hand.claim()
+            hand.cut(*await eventually(hand.listeners))
+            hand.complete(run.run_id, step, 1)
+        await following
+        assert [type(event).__name__ for event in events[1:]] == [
+            *["StepStarted", "StepCompleted"] * 3,
             "RunEnded",
         ]
 

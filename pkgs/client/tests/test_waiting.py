@@ -1,6 +1,8 @@
 """Waiting for runs, and what comes of them."""
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -156,3 +158,94 @@ async def test_a_run_that_ends_as_it_starts_is_known_to_have_ended(db, hand, no_
         run = await client.start_flow(flow)
         assert run.status == "completed"
         assert await run.result() == {}
+
+
+async def test_a_look_that_comes_back_late_does_not_take_a_status_back(db, hand, greet, eventually):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(greet, "you")
+        step = run.step("hello")
+        held = asyncio.Event()
+        call = client._hub.database.call
+
+        async def call_late(asked):
+            answer = await call(asked)
+            await held.wait()
+            return answer
+
+        client._hub.database.call = call_late
+        late = [asyncio.create_task(look()) for look in (run.refresh, step.progress)]
+        await eventually(lambda: hand.backends("%get_run_progress%"))
+        client._hub.database.call = call
+        hand.complete(run.run_id, "hello")
+        await step.wait()
+        held.set()
+        await asyncio.gather(*late)
+        assert (run.status, step.status) == ("completed", "completed")
+        # What a restart makes of it is no older, whatever it was before.
+        await run.restart_from("hello")
+        assert (run.status, (await step.progress()).status) == ("started", "started")
+        assert step.status == "started"
+
+
+@pytest.mark.parametrize("patience", [timedelta(0), timedelta(seconds=-1), timedelta.min])
+async def test_a_time_that_is_up_is_noticed_after_one_look(db, hand, greet, patience):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(greet, "you")
+        with pytest.raises(WaitTimeout):
+            await run.wait(patience)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await run.wait()
+        hand.complete(run.run_id, "hello")
+        await run.wait(patience)
+
+
+async def test_all_that_is_known_of_an_ended_run_is_there_for_whoever_finds_it(db, hand, greet):
+    async with AsyncClient(db) as one, AsyncClient(db) as other:
+        done, failed = await one.start_flows(greet, ["you", "me"])
+        hand.complete(done.run_id, "hello", "hi")
+        hand.fail(failed.run_id, "hello")
+        found = await other.get_run(done.run_id, greet)
+        assert found.status == "completed"
+        assert await found.step(greet.steps[0]).output() == "hi"
+        progress = await (await other.get_run(failed.run_id)).progress()
+        assert (progress.error_message, progress.failed_step_slug) == ("boom", "hello")
+        assert progress.steps[0].error_message == "boom"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_ten_thousand_runs_that_were_watched_leave_nothing_behind(
+    db, hand, greet, eventually
+):
+    count = 10_000
+    async with AsyncClient(db) as client:
+        runs = await client.start_flows(greet, [str(n) for n in range(count)])
+        events = 0
+
+        def note(event):
+            nonlocal events
+            events += 1
+
+        waits = [asyncio.create_task(run.wait()) for run in runs[: count // 2]]
+        subscriptions = [run.on_event(note) for run in runs[count // 2 :]]
+        await eventually(lambda: len(hand.watched()) == count)
+        assert len(hand.backends()) <= 5
+        for begin in range(0, count, 1000):
+            hand.complete_all([run.run_id for run in runs[begin : begin + 1000]], "hello")
+            await asyncio.sleep(0)
+        await asyncio.gather(*waits)
+        for subscription in subscriptions:
+            await subscription.wait()
+        assert events == 4 * (count // 2)
+        await eventually(lambda: not hand.watched())
+        assert client._hub.subscriptions == set()
+        assert client._hub._watcher._watches == {}
+        # The listening connection is kept a while, for whoever comes next; nothing else is.
+        assert len(asyncio.all_tasks()) == 2
+        # What is held of a run goes with its handle.
+        handle = weakref.ref(runs[0])
+        del runs, waits, subscriptions, subscription
+        gc.collect()
+        assert handle() is None
+    await eventually(lambda: not hand.backends())

@@ -5,15 +5,41 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from pgflow_client._position import position_after
 
-__all__ = ["RunProgress", "RunStatus", "StepProgress", "StepStatus", "parse_progress"]
+__all__ = [
+    "RunProgress",
+    "RunState",
+    "RunStatus",
+    "StepProgress",
+    "StepStatus",
+    "parse_progress",
+]
 
 RunStatus: TypeAlias = Literal["started", "completed", "failed", "cancelled"]
 StepStatus: TypeAlias = Literal["created", "started", "completed", "failed", "skipped", "cancelled"]
+
+
+class RunState(NamedTuple):
+    """A run's status, and which of its lives it is of.
+
+    Attributes:
+        status: The status.
+        reopened_count: How often the run had been retried or restarted.
+    """
+
+    status: RunStatus
+    reopened_count: int
+
+    def is_older_than(self, other: RunState) -> bool:
+        """Return whether the other one has come after this one."""
+        # Within one life a run ends once, and a look may come back after one that was sent later.
+        if self.reopened_count != other.reopened_count:
+            return self.reopened_count < other.reopened_count
+        return self.status == "started" and other.status != "started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +108,11 @@ class RunProgress:
     def is_ended(self) -> bool:
         """Whether the run has ended; it may still be retried or restarted."""
         return self.status != "started"
+
+    @property
+    def state(self) -> RunState:
+        """The status, in a form that tells which of two is the older."""
+        return RunState(self.status, self.reopened_count)
 
     @property
     def cursor(self) -> str:

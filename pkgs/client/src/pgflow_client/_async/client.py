@@ -25,6 +25,7 @@ from pgflow_client._functions.starting import start_flow, start_flows
 from pgflow_client._input import dump_inputs, parse_run_id, slug_of
 from pgflow_client._start_options import batches_of, check_instant, check_options, dump_tags
 from pgflow_client.errors import FlowNotFound, WrongFlow
+from pgflow_client.progress import RunState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -167,7 +168,7 @@ class AsyncClient:
         )
         call = start_flow(slug_of(flow), text, run_id, idempotency_key, options)
         row = await self._hub.database.call(call)
-        return self._run(row.run_id, flow, row.status)
+        return self._run(row.run_id, flow, row.state)
 
     @overload
     async def start_flows(
@@ -252,7 +253,9 @@ class AsyncClient:
             for batch, answer in zip(batches, answers, strict=True)
             for place, run_id in zip(batch, answer, strict=True)
         }
-        return [self._run(started[place], flow, "started") for place in range(len(texts))]
+        return [
+            self._run(started[place], flow, RunState("started", 0)) for place in range(len(texts))
+        ]
 
     @overload
     async def get_run(self, run_id: UUID | str, flow: Job[..., Any, I, O]) -> AsyncRun[I, O]: ...
@@ -275,7 +278,7 @@ class AsyncClient:
         progress = await look_at(self._hub.database, parse_run_id(run_id))
         if flow is not None and slug_of(flow) != progress.flow_slug:
             raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
-        return self._run(progress.run_id, flow or progress.flow_slug, progress.status)
+        return self._run(progress.run_id, flow or progress.flow_slug, progress.state)
 
     async def list_runs(
         self,
@@ -362,9 +365,9 @@ class AsyncClient:
         """
         return await self._hub.database.call(schema_version())
 
-    def _run(self, run_id: UUID, flow: Flow[Any] | str, status: RunStatus) -> AsyncRun[Any]:
+    def _run(self, run_id: UUID, flow: Flow[Any] | str, state: RunState) -> AsyncRun[Any]:
         known = None if isinstance(flow, str) else flow
-        return AsyncRun(self._hub, run_id, slug_of(flow), known, status)
+        return AsyncRun(self._hub, run_id, slug_of(flow), known, state)
 
 
 def _reach(

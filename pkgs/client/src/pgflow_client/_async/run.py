@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pgflow_client._async.hub import Hub
     from pgflow_client.events import Event
-    from pgflow_client.progress import RunProgress, RunStatus
+    from pgflow_client.progress import RunProgress, RunState, RunStatus
 
 __all__ = ["AsyncRun"]
 
@@ -49,22 +49,22 @@ class AsyncRun(RunStreams, Generic[I, O]):
     """
 
     def __init__(
-        self, hub: Hub, run_id: UUID, flow_slug: str, flow: Flow[I] | None, status: RunStatus
+        self, hub: Hub, run_id: UUID, flow_slug: str, flow: Flow[I] | None, state: RunState
     ) -> None:
         super().__init__(hub, run_id, flow_slug)
         self.flow = flow
-        self._status: RunStatus = status
+        self._state = state
 
     def __repr__(self) -> str:
-        return f"<{self._status} run {self.run_id} of flow {self.flow_slug!r}>"
+        return f"<{self.status} run {self.run_id} of flow {self.flow_slug!r}>"
 
     @property
     def status(self) -> RunStatus:
-        """The status when the run was last looked at. `refresh` looks at it now.
+        """The latest status that was seen, whoever looked. `refresh` looks at it now.
 
         That of a run that `start_flows` found by its idempotency key is "started" until then.
         """
-        return self._status
+        return self._state.status
 
     async def refresh(self) -> AsyncRun[I, O]:
         """Look at the run now, so that `status` is up to date.
@@ -225,7 +225,7 @@ class AsyncRun(RunStreams, Generic[I, O]):
         Raises:
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        self._status = await self._database.call(cancel_run(self.run_id, reason))
+        self._learn(await self._database.call(cancel_run(self.run_id, reason)))
         return self
 
     async def retry(self) -> AsyncRun[I, O]:
@@ -242,7 +242,7 @@ class AsyncRun(RunStreams, Generic[I, O]):
             RunCompleted: It is completed. `restart_from` repeats steps of such a run.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        self._status = await self._database.call(retry_run(self.run_id))
+        self._learn(await self._database.call(retry_run(self.run_id)))
         return self
 
     async def restart_from(self, step: AnyStep | str) -> AsyncRun[I, O]:
@@ -263,7 +263,7 @@ class AsyncRun(RunStreams, Generic[I, O]):
             RunNotFound: The run has been deleted, or its start was never committed.
         """
         slug = self._slug_of(step)
-        self._status = await self._database.call(restart_run(self.run_id, slug))
+        self._learn(await self._database.call(restart_run(self.run_id, slug)))
         return self
 
     async def events(self, after: str | None = None) -> AsyncGenerator[Event, None]:
@@ -314,5 +314,10 @@ class AsyncRun(RunStreams, Generic[I, O]):
         return AsyncSubscription(self._hub, self, callback, after, self._saw)
 
     def _saw(self, progress: RunProgress) -> RunProgress:
-        self._status = progress.status
+        self._learn(progress.state)
         return progress
+
+    def _learn(self, state: RunState) -> None:
+        # What was asked for earlier may come back later.
+        if not state.is_older_than(self._state):
+            self._state = state

@@ -8,17 +8,16 @@ from uuid import UUID
 
 from pgflow_client._functions.call import Call, Rows
 from pgflow_client._tracing import current_trace_context
+from pgflow_client.progress import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from pgflow_client.progress import RunStatus
-
 __all__ = ["StartOptions", "StartedRow", "start_flow", "start_flows"]
 
 _START_FLOW: Final = """
-select run.run_id, run.status
+select run.run_id, run.status, run.reopened_count
 from pgflow.start_flow(
   flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
   priority => %(priority)s::int, idempotency_key => %(idempotency_key)s::text,
@@ -69,11 +68,11 @@ class StartedRow(NamedTuple):
 
     Attributes:
         run_id: Its id.
-        status: Its status; a run may end in the very call that starts it.
+        state: Its status; a run may end in the very call that starts it.
     """
 
     run_id: UUID
-    status: RunStatus
+    state: RunState
 
 
 def start_flow(
@@ -125,7 +124,8 @@ def start_flows(
 
 
 def _started_row(rows: Rows) -> StartedRow:
-    return StartedRow._make(rows[0])
+    run_id, status, reopened_count = rows[0]
+    return StartedRow(run_id, RunState(status, reopened_count))
 
 
 def _first_column(rows: Rows) -> list[UUID]:

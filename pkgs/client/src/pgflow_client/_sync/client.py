@@ -27,6 +27,7 @@ from pgflow_client._sync.hub import Hub
 from pgflow_client._sync.looks import look_at
 from pgflow_client._sync.run import Run
 from pgflow_client.errors import FlowNotFound, WrongFlow
+from pgflow_client.progress import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -167,7 +168,7 @@ class Client:
         )
         call = start_flow(slug_of(flow), text, run_id, idempotency_key, options)
         row = self._hub.database.call(call)
-        return self._run(row.run_id, flow, row.status)
+        return self._run(row.run_id, flow, row.state)
 
     @overload
     def start_flows(
@@ -252,7 +253,9 @@ class Client:
             for batch, answer in zip(batches, answers, strict=True)
             for place, run_id in zip(batch, answer, strict=True)
         }
-        return [self._run(started[place], flow, "started") for place in range(len(texts))]
+        return [
+            self._run(started[place], flow, RunState("started", 0)) for place in range(len(texts))
+        ]
 
     @overload
     def get_run(self, run_id: UUID | str, flow: Job[..., Any, I, O]) -> Run[I, O]: ...
@@ -275,7 +278,7 @@ class Client:
         progress = look_at(self._hub.database, parse_run_id(run_id))
         if flow is not None and slug_of(flow) != progress.flow_slug:
             raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
-        return self._run(progress.run_id, flow or progress.flow_slug, progress.status)
+        return self._run(progress.run_id, flow or progress.flow_slug, progress.state)
 
     def list_runs(
         self,
@@ -362,9 +365,9 @@ class Client:
         """
         return self._hub.database.call(schema_version())
 
-    def _run(self, run_id: UUID, flow: Flow[Any] | str, status: RunStatus) -> Run[Any]:
+    def _run(self, run_id: UUID, flow: Flow[Any] | str, state: RunState) -> Run[Any]:
         known = None if isinstance(flow, str) else flow
-        return Run(self._hub, run_id, slug_of(flow), known, status)
+        return Run(self._hub, run_id, slug_of(flow), known, state)
 
 
 def _reach(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pgflow_client._sync.hub import Hub
     from pgflow_client.events import Event
-    from pgflow_client.progress import RunProgress, RunStatus
+    from pgflow_client.progress import RunProgress, RunState, RunStatus
 
 __all__ = ["Run"]
 
@@ -51,22 +51,22 @@ class Run(RunStreams, Generic[I, O]):
     """
 
     def __init__(
-        self, hub: Hub, run_id: UUID, flow_slug: str, flow: Flow[I] | None, status: RunStatus
+        self, hub: Hub, run_id: UUID, flow_slug: str, flow: Flow[I] | None, state: RunState
     ) -> None:
         super().__init__(hub, run_id, flow_slug)
         self.flow = flow
-        self._status: RunStatus = status
+        self._state = state
 
     def __repr__(self) -> str:
-        return f"<{self._status} run {self.run_id} of flow {self.flow_slug!r}>"
+        return f"<{self.status} run {self.run_id} of flow {self.flow_slug!r}>"
 
     @property
     def status(self) -> RunStatus:
-        """The status when the run was last looked at. `refresh` looks at it now.
+        """The latest status that was seen, whoever looked. `refresh` looks at it now.
 
         That of a run that `start_flows` found by its idempotency key is "started" until then.
         """
-        return self._status
+        return self._state.status
 
     def refresh(self) -> Run[I, O]:
         """Look at the run now, so that `status` is up to date.
@@ -227,7 +227,7 @@ class Run(RunStreams, Generic[I, O]):
         Raises:
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        self._status = self._database.call(cancel_run(self.run_id, reason))
+        self._learn(self._database.call(cancel_run(self.run_id, reason)))
         return self
 
     def retry(self) -> Run[I, O]:
@@ -244,7 +244,7 @@ class Run(RunStreams, Generic[I, O]):
             RunCompleted: It is completed. `restart_from` repeats steps of such a run.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        self._status = self._database.call(retry_run(self.run_id))
+        self._learn(self._database.call(retry_run(self.run_id)))
         return self
 
     def restart_from(self, step: AnyStep | str) -> Run[I, O]:
@@ -265,7 +265,7 @@ class Run(RunStreams, Generic[I, O]):
             RunNotFound: The run has been deleted, or its start was never committed.
         """
         slug = self._slug_of(step)
-        self._status = self._database.call(restart_run(self.run_id, slug))
+        self._learn(self._database.call(restart_run(self.run_id, slug)))
         return self
 
     def events(self, after: str | None = None) -> Generator[Event, None, None]:
@@ -316,5 +316,10 @@ class Run(RunStreams, Generic[I, O]):
         return Subscription(self._hub, self, callback, after, self._saw)
 
     def _saw(self, progress: RunProgress) -> RunProgress:
-        self._status = progress.status
+        self._learn(progress.state)
         return progress
+
+    def _learn(self, state: RunState) -> None:
+        # What was asked for earlier may come back later.
+        if not state.is_older_than(self._state):
+            self._state = state

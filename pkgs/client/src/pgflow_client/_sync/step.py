@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pgflow_client._position import rank_of
 from pgflow_client._sync.looks import Looks, look_at, raise_end
 from pgflow_client.errors import StepNotFound
 
@@ -45,13 +46,15 @@ class RunStep(Generic[T]):
         self._step = step
         self._saw = saw
         self._status: StepStatus = "created"
+        # Which life of the run it is of, and how far the step had come.
+        self._place = (0, 0)
 
     def __repr__(self) -> str:
         return f"<{self._status} step {self.slug!r} of run {self.run.run_id}>"
 
     @property
     def status(self) -> StepStatus:
-        """The status when the step was last looked at; "created" before that."""
+        """The latest status that this handle has seen; "created" before the first look."""
         return self._status
 
     def progress(self) -> StepProgress:
@@ -119,7 +122,10 @@ class RunStep(Generic[T]):
     def _find(self, progress: RunProgress) -> StepProgress:
         for step in progress.steps:
             if step.step_slug == self.slug:
-                self._status = step.status
+                place = (progress.reopened_count, rank_of(step.status))
+                # What was asked for earlier may come back later.
+                if place >= self._place:
+                    self._status, self._place = step.status, place
                 return step
         run_id, flow_slug = progress.run_id, progress.flow_slug
         message = f"run {run_id} of flow {flow_slug!r} has no step {self.slug!r}"
