@@ -75,3 +75,17 @@ def test_no_item_of_a_lost_attempt_comes_after_one_of_the_next(pg: Engine, two: 
     assert one.append((task, 2, ["late"])) == [Refusal("a", 0, 1, "stale_attempt")]
     one.commit()
     assert pg.stream(run_id, "a", all_attempts=True) == ["old", "new"]
+
+
+def test_a_run_that_is_deleted_leaves_no_item_that_was_on_its_way(pg: Engine, two: list[Session]):
+    pg.start("single")
+    task = pg.claim_one()
+    one, other = two
+    one.append((task, 1, ["in time"]))
+    deleting = other.later(lambda: other.call("delete_flow_and_data", "single"))
+    until(lambda: is_blocked(pg.conn, other))
+    one.commit()
+    deleting.result()
+    other.commit()
+    assert pg.value("select count(*) from pgflow.stream_items") == 0
+    assert one.append((task, 2, ["late"])) == [Refusal("a", 0, 1, "unknown_task")]
