@@ -57,7 +57,7 @@ begin
   using list_runs.flow_slug, list_runs.status, list_runs.tags, list_runs.quantity, v_first,
     v_before;
   if jsonb_array_length(v_page) = list_runs.quantity then
-    v_next := v_page -> -1 ->> 'run_id';
+    v_next := (v_page -> -1 ->> 'run_id')::uuid;
   else
     execute format(
       'select looked.run_id from (%s order by run.run_id desc offset 9999 limit 1) as looked',
