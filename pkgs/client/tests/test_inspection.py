@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from pgflow_client import inspection
+from pgflow_client._functions import search
 from pgflow_client.inspection import Inspector, RunFilter
 from pgflow_dsl import Flow
 from psycopg.types.json import Jsonb
@@ -92,7 +93,8 @@ async def test_a_search_looks_at_a_bounded_number_of_runs_and_says_where_to_go_o
     hand.conn.execute("select pg_sleep(0.002)")
     for _ in range(9):
         start(hand, "greet", "x")
-    monkeypatch.setattr(inspection, "_LOOK", 2)
+    monkeypatch.setattr(search, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(search, "_LOOK", 2)
     monkeypatch.setattr(inspection, "_LOOKS", 3)
     completed = RunFilter(flow_slug="greet", status="completed", tags={})
 
@@ -274,3 +276,20 @@ async def test_a_reader_sees_all_of_it(db: str, hand: Hand, fan: Any):
             )
     finally:
         hand.conn.execute(f"drop role {role}")
+
+
+async def test_a_run_that_is_long_under_way_is_found_by_its_tasks(
+    db: str, hand: Hand, greet: Any, monkeypatch: pytest.MonkeyPatch
+):
+    queued = start(hand, "greet", "x")
+    hand.claim()
+    hand.conn.execute("select pg_sleep(0.002)")
+    for _ in range(8):
+        hand.complete(start(hand, "greet", "x"), "hello")
+    monkeypatch.setattr(search, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(search, "_LOOK", 1)
+    wanted = RunFilter(flow_slug="greet", status="started", tags={})
+    async with Inspector(db) as inspector:
+        page = await inspector.find_runs(wanted)
+    assert [run.run_id for run in page.runs] == [queued]
+    assert page.next is None

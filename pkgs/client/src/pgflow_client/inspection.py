@@ -36,9 +36,9 @@ from pgflow_client._functions.search import (
     LAST_ID,
     RunFilter,
     RunSummary,
-    find_tagged,
     get_summary,
-    look_through,
+    look_size,
+    next_look,
     run_id_at,
 )
 from pgflow_client._functions.server import bound_statements
@@ -119,14 +119,13 @@ _PATIENCE: Final = timedelta(seconds=5)
 _LOST_SINCE: Final = timedelta(minutes=15)
 # Runs of a flow that its statistics are made of, and flows on a page of them.
 _SAMPLE: Final = 2000
-# Runs that one statement looks at: some tens of milliseconds.
-_LOOK: Final = 20_000
-# How many statements one search takes at most before it says how far it came.
-_LOOKS: Final = 5
+# How many statements a search takes at most before it says how far it came.
+_LOOKS: Final = 6
 _COUNT_TO: Final = 10_000
 _TASKS_OF_STEP: Final = 24
 _TASKS_OF_RUN: Final = 600
 _FAILURES: Final = 100
+_TASKS_LOOKED_AT: Final = 100_000
 _OLD: Final = timedelta(seconds=60)
 
 
@@ -268,16 +267,11 @@ class Inspector:
         runs: list[RunSummary] = []
         looked = 0
         for look in range(_LOOKS):
-            call = look_through(
-                wanted, before=place, since=first, most=_LOOK, page=page - len(runs)
-            )
-            # Tags that few runs have are found by their index.
-            if look and wanted.tags:
-                call = find_tagged(wanted, before=place, since=first, page=page - len(runs))
+            call, is_last = next_look(wanted, look, place, first, page - len(runs))
             found = await self._read(call)
             looked += found.looked
             runs += found.runs
-            is_last = found.looked < _LOOK or (look > 0 and bool(wanted.tags))
+            is_last = is_last or found.looked < look_size(look)
             if len(runs) == page:
                 return RunPage(runs=tuple(runs), looked=looked, next=runs[-1].run_id)
             if is_last or found.last_id is None:
@@ -324,7 +318,7 @@ class Inspector:
             page: How many at most.
         """
         call = list_tasks(
-            run_id, step_slug, after=after, status=status, page=page, most=_LOOK * _LOOKS
+            run_id, step_slug, after=after, status=status, page=page, most=_TASKS_LOOKED_AT
         )
         return tuple(await self._read(call))
 

@@ -21,11 +21,16 @@ __all__ = [
     "LookedThrough",
     "RunFilter",
     "RunSummary",
-    "find_tagged",
     "get_summary",
-    "look_through",
+    "look_size",
+    "next_look",
     "run_id_at",
 ]
+
+# Runs that one statement looks at: the first has what is common at once, the others take some tens
+# of milliseconds.
+_FIRST_LOOK: Final = 500
+_LOOK: Final = 20_000
 
 FIRST_ID: Final = UUID(int=0)
 LAST_ID: Final = UUID(int=2**128 - 1)
@@ -83,6 +88,45 @@ with looked as materialized (
   from pgflow.runs as run
   where run.tags @> %(tags)s::jsonb and run.tags <> '{{}}'
     and run.run_id < %(before)s::uuid and run.run_id >= %(from)s::uuid
+    and run.flow_slug = coalesce(%(flow_slug)s::text, run.flow_slug)
+)
+{_FROM_LOOKED}
+"""
+# A run that is under way has a task that is: their indexes hold nothing else.
+_FIND_LIVE: Final[LiteralString] = f"""
+with live as materialized (
+  (
+    select task.run_id from pgflow.step_tasks as task
+    where task.status = 'queued' and task.order_at < 'infinity' and not task.claimed_apart
+    limit %(most)s::int
+  )
+  union all
+  (
+    select task.run_id from pgflow.step_tasks as task
+    where task.status = 'queued' and task.order_at < 'infinity' and task.claimed_apart
+    limit %(most)s::int
+  )
+  union all
+  (
+    select task.run_id from pgflow.step_tasks as task
+    where task.status = 'queued' and task.order_at = 'infinity'
+    limit %(most)s::int
+  )
+  union all
+  (
+    select task.run_id from pgflow.step_tasks as task
+    where task.status = 'started' and task.last_worker_id is not null
+    limit %(most)s::int
+  )
+),
+looked as materialized (
+  select {_COLUMNS}
+  from pgflow.runs as run
+  where run.run_id = any (array(
+      select distinct live.run_id
+      from live
+      where live.run_id < %(before)s::uuid and live.run_id >= %(from)s::uuid
+    ))
     and run.flow_slug = coalesce(%(flow_slug)s::text, run.flow_slug)
 )
 {_FROM_LOOKED}
@@ -173,6 +217,50 @@ def find_tagged(wanted: RunFilter, *, before: UUID, since: UUID, page: int) -> C
     """Find the newest runs with tags before one; reads all runs with these tags."""
     arguments = _arguments(wanted, before, since, page)
     return Call(sql=_FIND_TAGGED, arguments=arguments, read=_looked_through)
+
+
+def find_live(
+    wanted: RunFilter, *, before: UUID, since: UUID, most: int, page: int
+) -> Call[LookedThrough]:
+    """Find the newest runs under way before one, by their tasks.
+
+    Args:
+        wanted: Which runs.
+        before: Only runs with a smaller id.
+        since: Only runs with an id that is no smaller.
+        most: How many tasks of a kind to look at.
+        page: How many runs to find.
+    """
+    arguments = {**_arguments(wanted, before, since, page), "most": most}
+    return Call(sql=_FIND_LIVE, arguments=arguments, read=_looked_through)
+
+
+def look_size(look: int) -> int:
+    """Return how many runs a look goes through, after so many others."""
+    return _LOOK if look else _FIRST_LOOK
+
+
+def next_look(
+    wanted: RunFilter, look: int, before: UUID, since: UUID, page: int
+) -> tuple[Call[LookedThrough], bool]:
+    """Choose how to look for runs, and tell whether that finds all there are.
+
+    What is common is among the newest. What is not, tags and runs that are long under way, is found
+    by an index, and the rest by looking through one run after the other.
+
+    Args:
+        wanted: Which runs.
+        look: How many looks there were before.
+        before: Only runs with a smaller id.
+        since: Only runs with an id that is no smaller.
+        page: How many to find.
+    """
+    if look and wanted.tags:
+        return find_tagged(wanted, before=before, since=since, page=page), True
+    if look and wanted.status == "started":
+        return find_live(wanted, before=before, since=since, most=_LOOK, page=page), True
+    most = look_size(look)
+    return look_through(wanted, before=before, since=since, most=most, page=page), False
 
 
 def get_summary(run_id: UUID) -> Call[RunSummary | None]:
