@@ -8,14 +8,15 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from pgflow_client import inspection
-from pgflow_client._functions import search
+from pgflow_client._functions.call import Call
+from pgflow_client._functions.listing import PageOfRuns
 from pgflow_client.inspection import Inspector, RunFilter
 from pgflow_dsl import Flow
 from psycopg.types.json import Jsonb
 
 from .conftest import Hand
 
-ALL = RunFilter(flow_slug=None, status=None, tags={})
+ALL = RunFilter()
 DAY = timedelta(days=1)
 
 
@@ -85,30 +86,23 @@ def _only(flow: Flow[int]) -> Any:
     return only
 
 
-async def test_a_search_looks_at_a_bounded_number_of_runs_and_says_where_to_go_on(
+async def test_a_search_that_finds_too_little_says_where_to_go_on(
     db: str, hand: Hand, greet: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    oldest = start(hand, "greet", "x", rare=True)
-    hand.complete(oldest, "hello")
-    hand.conn.execute("select pg_sleep(0.002)")
-    for _ in range(9):
-        start(hand, "greet", "x")
-    monkeypatch.setattr(search, "_FIRST_LOOK", 2)
-    monkeypatch.setattr(search, "_LOOK", 2)
+    asked: list[UUID | None] = []
+
+    def list_none(**named: Any) -> Any:
+        asked.append(named["before"])
+        place = UUID(int=10 - len(asked))
+        return Call(sql="select 1", arguments={}, read=lambda rows: PageOfRuns([], place))
+
+    monkeypatch.setattr(inspection, "list_runs", list_none)
     monkeypatch.setattr(inspection, "_LOOKS", 3)
-    completed = RunFilter(flow_slug="greet", status="completed", tags={})
-
     async with Inspector(db) as inspector:
-        first = await inspector.find_runs(completed)
-        second = await inspector.find_runs(completed, before=first.next)
-        rare = RunFilter(flow_slug=None, status=None, tags={"rare": True})
-        by_index = await inspector.find_runs(rare)
+        page = await inspector.find_runs(RunFilter(status="failed"))
 
-    assert (first.runs, first.looked) == ((), 6)
-    assert [run.run_id for run in second.runs] == [oldest]
-    assert second.next is None
-    # Their index finds what is further back than a search looks.
-    assert [run.run_id for run in by_index.runs] == [oldest]
+    assert asked == [None, UUID(int=9), UUID(int=8)]
+    assert (page.runs, page.next) == ((), UUID(int=7))
 
 
 async def test_statistics_count_the_runs_of_each_flow(db: str, hand: Hand, greet: Any, fan: Any):
@@ -276,20 +270,3 @@ async def test_a_reader_sees_all_of_it(db: str, hand: Hand, fan: Any):
             )
     finally:
         hand.conn.execute(f"drop role {role}")
-
-
-async def test_a_run_that_is_long_under_way_is_found_by_its_tasks(
-    db: str, hand: Hand, greet: Any, monkeypatch: pytest.MonkeyPatch
-):
-    queued = start(hand, "greet", "x")
-    hand.claim()
-    hand.conn.execute("select pg_sleep(0.002)")
-    for _ in range(8):
-        hand.complete(start(hand, "greet", "x"), "hello")
-    monkeypatch.setattr(search, "_FIRST_LOOK", 2)
-    monkeypatch.setattr(search, "_LOOK", 1)
-    wanted = RunFilter(flow_slug="greet", status="started", tags={})
-    async with Inspector(db) as inspector:
-        page = await inspector.find_runs(wanted)
-    assert [run.run_id for run in page.runs] == [queued]
-    assert page.next is None

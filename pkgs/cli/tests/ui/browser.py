@@ -22,9 +22,11 @@ PATIENCE = timedelta(seconds=30)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARTEFACTS = Path(__file__).parents[4] / "artefacts" / "dashboard"
 
+# Its handlers wait for files, so that a test sees each state for as long as it wants to.
 SHOP = """
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from pgflow_dsl import Context, Flow
@@ -37,22 +39,26 @@ class Order(BaseModel):
     wrapping: Literal["plain", "gift"] = "plain"
 
 
+async def wait_for(name: str) -> None:
+    while not Path(name).exists():
+        await asyncio.sleep(0.02)
+
+
 order = Flow("order", input=Order, max_attempts=2, base_delay=timedelta(0))
 
 
 @order.step
 async def reserve(placed: Order = order.input) -> list[str]:
-    await asyncio.sleep(0.4)
+    await wait_for("may_reserve")
     return placed.items
 
 
 @order.map(over=reserve.output)
 async def pack(item: str, ctx: Context) -> str:
-    await asyncio.sleep(0.2 + 0.15 * ctx.task_index)
-    if item == "gone":
-        from pathlib import Path
-        if not Path("in_stock").exists():
-            raise RuntimeError("out of stock")
+    if ctx.task_index > 0:
+        await wait_for("may_pack")
+    if item == "gone" and not Path("in_stock").exists():
+        raise RuntimeError("out of stock")
     return f"box of {item}"
 
 
@@ -65,7 +71,6 @@ async def wrap(boxes: list[str] = pack.output) -> str:
 async def thank(ctx: Context, placed: Order = order.input) -> str:
     for word in ("thank ", "you ", "very ", "much"):
         await ctx.emit(word)
-        await asyncio.sleep(0.1)
     return "thanks"
 
 

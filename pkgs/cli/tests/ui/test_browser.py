@@ -84,15 +84,19 @@ def see_status(page: Any, status: str) -> None:
     page.locator(f".run-head .status.is-{status}").wait_for()
 
 
-def test_a_run_is_started_from_the_form_and_goes_live_to_its_end(shop: str, open_page: OpenPage):
+def test_a_run_is_started_from_the_form_and_goes_live_to_its_end(
+    shop: str, open_page: OpenPage, pgflow: Any
+):
     page = open_page()
     start_order(page, shop, 7, ["cup", "plate", "book"])
 
     page.locator(".dag-step.is-started", has_text="reserve").wait_for()
+    (pgflow.folder / "may_reserve").touch()
     page.locator(".dag-step.is-started", has_text="pack").wait_for()
-    page.locator(".dag-caption", has_text="of 3").wait_for()
+    page.locator(".dag-caption", has_text="1 of 3").wait_for()
     page.screenshot(path=keep("run-live.png"), full_page=True)
     page.locator(".stream-text", has_text="thank you very much").wait_for()
+    (pgflow.folder / "may_pack").touch()
     see_status(page, "completed")
     assert page.locator(".dag-step.is-completed").count() == 4
     assert page.locator(".dag-step.is-skipped", has_text="wrap").count() == 1
@@ -103,6 +107,37 @@ def test_a_run_is_started_from_the_form_and_goes_live_to_its_end(shop: str, open
     page.keyboard.press("r")
     page.wait_for_url("**/runs")
     page.locator(".runs tbody tr", has_text="completed").wait_for()
+
+
+def test_a_failure_is_seen_and_mended_by_a_retry(shop: str, open_page: OpenPage, pgflow: Any):
+    for name in ("may_reserve", "may_pack"):
+        (pgflow.folder / name).touch()
+    page = open_page()
+    start_order(page, shop, 8, ["cup", "gone"])
+    see_status(page, "failed")
+    page.get_by_role("alert").get_by_text("out of stock").wait_for()
+    page.locator(".dag-step.is-failed", has_text="pack").click()
+    page.get_by_text("Attempt 2", exact=True).wait_for()
+    page.locator(".failures summary").first.click()
+    page.locator(".failures pre", has_text="RuntimeError").first.wait_for()
+    page.screenshot(path=keep("run-failed.png"), full_page=True)
+
+    (pgflow.folder / "in_stock").touch()
+    page.get_by_role("button", name="Retry", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry the run").click()
+    see_status(page, "completed")
+    page.get_by_text("The run goes on").wait_for()
+
+    (pgflow.folder / "may_reserve").unlink()
+    page.get_by_role("button", name="Restart from…").click()
+    page.get_by_role("dialog").get_by_label("Step").select_option("reserve")
+    page.get_by_role("dialog").get_by_role("button", name="Restart from a step").click()
+    see_status(page, "started")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_label("Reason").fill("seen enough")
+    page.get_by_role("button", name="Cancel the run").click()
+    see_status(page, "cancelled")
+    page.get_by_role("alert").get_by_text("seen enough").wait_for()
 
 
 def test_what_is_typed_wrongly_is_told_beside_the_field(shop: str, open_page: OpenPage):

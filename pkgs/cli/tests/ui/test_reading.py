@@ -156,6 +156,24 @@ def test_runs_start_with_checked_input(open_site: OpenSite, flows: Flows):
     assert site.act("/api/flows/nothing/runs", {"input": "1"}).status == 404
 
 
+def test_runs_are_cancelled_retried_and_restarted(open_site: OpenSite, flows: Flows):
+    site = open_site(may_act=True)
+    run_id = flows.start("greet", "Ada")
+    path = f"/api/runs/{run_id}"
+    assert site.act(f"{path}/cancel", {"reason": "by mistake"}).value == {"status": "cancelled"}
+    row = flows.conn.execute("select error_message from pgflow.runs").fetchone()
+    assert row == ("by mistake",)
+    assert site.act(f"{path}/retry").value == {"status": "started"}
+    flows.claim("greet")
+    flows.complete(run_id, "hello", "hi")
+    refused = site.act(f"{path}/retry")
+    assert (refused.status, refused.value["error"]["kind"]) == (409, "RunCompleted")
+    assert site.act(f"{path}/restart", {"step": "hello"}).value == {"status": "started"}
+    for step in ("nothing", "", None, 7, "x" * 1000):
+        assert site.act(f"{path}/restart", {"step": step}).status in (400, 404), step
+    assert site.act(f"/api/runs/{uuid4()}/cancel").status == 404
+
+
 def test_many_viewers_cost_the_database_what_one_does(site: Site, flows: Flows):
     run_id = flows.start("greet", "Ada")
     streams = [site.follow(f"/api/live/runs/{run_id}") for _ in range(50)]

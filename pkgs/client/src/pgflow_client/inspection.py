@@ -6,10 +6,11 @@ never slows down those who work.
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from pgflow_client._async.database import AUTO, OwnConnections, execute
 from pgflow_client._functions.definition import (
@@ -29,18 +30,10 @@ from pgflow_client._functions.health import (
     list_old_transactions,
     list_table_health,
 )
+from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.overview import WorkerOverview, list_workers
 from pgflow_client._functions.runs import get_run_progress, schema_version
-from pgflow_client._functions.search import (
-    FIRST_ID,
-    LAST_ID,
-    RunFilter,
-    RunSummary,
-    get_summary,
-    look_size,
-    next_look,
-    run_id_at,
-)
+from pgflow_client._functions.search import RunSummary, get_summary
 from pgflow_client._functions.server import bound_statements
 from pgflow_client._functions.statistics import PARTS, FlowStatistics, list_flow_statistics
 from pgflow_client._functions.timeline import (
@@ -69,14 +62,14 @@ from pgflow_client._functions.workload import (
 from pgflow_client.errors import translate_errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
     from datetime import datetime
     from types import TracebackType
     from typing import Self
     from uuid import UUID
 
     from pgflow_client._functions.call import Call
-    from pgflow_client.progress import RunProgress
+    from pgflow_client.progress import RunProgress, RunStatus
 
 __all__ = [
     "PARTS",
@@ -119,8 +112,8 @@ _PATIENCE: Final = timedelta(seconds=5)
 _LOST_SINCE: Final = timedelta(minutes=15)
 # Runs of a flow that its statistics are made of, and flows on a page of them.
 _SAMPLE: Final = 2000
-# How many statements a search takes at most before it says how far it came.
-_LOOKS: Final = 6
+# How many times 10,000 runs a search looks through before it says how far it came.
+_LOOKS: Final = 10
 _COUNT_TO: Final = 10_000
 _TASKS_OF_STEP: Final = 24
 _TASKS_OF_RUN: Final = 600
@@ -130,17 +123,30 @@ _OLD: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs are looked for.
+
+    Attributes:
+        flow_slug: Only those of this flow; None for all.
+        status: Only those of this status; None for all.
+        tags: Only those that have all of these.
+    """
+
+    flow_slug: str | None = None
+    status: RunStatus | None = None
+    tags: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
     """A page of a list of runs.
 
     Attributes:
         runs: The runs, the newest first.
-        looked: How many runs were looked at to find them.
         next: The id to go on before; None where there is no more to be found.
     """
 
     runs: tuple[RunSummary, ...]
-    looked: int
     next: UUID | None
 
 
@@ -261,23 +267,24 @@ class Inspector:
         Returns:
             The page; it may hold fewer runs than asked for, or none, and yet have a `next`.
         """
-        first = FIRST_ID if since is None else await self._read(run_id_at(since))
-        last = LAST_ID if until is None else await self._read(run_id_at(until))
-        place = last if before is None else min(before, last)
         runs: list[RunSummary] = []
-        looked = 0
-        for look in range(_LOOKS):
-            call, is_last = next_look(wanted, look, place, first, page - len(runs))
+        place = before
+        for _ in range(_LOOKS):
+            call = list_runs(
+                flow_slug=wanted.flow_slug,
+                status=wanted.status,
+                tags=json.dumps(dict(wanted.tags)) if wanted.tags else None,
+                since=since,
+                until=until,
+                before=place,
+                quantity=page - len(runs),
+            )
             found = await self._read(call)
-            looked += found.looked
             runs += found.runs
-            is_last = is_last or found.looked < look_size(look)
-            if len(runs) == page:
-                return RunPage(runs=tuple(runs), looked=looked, next=runs[-1].run_id)
-            if is_last or found.last_id is None:
-                return RunPage(runs=tuple(runs), looked=looked, next=None)
-            place = found.last_id
-        return RunPage(runs=tuple(runs), looked=looked, next=place)
+            place = found.next
+            if place is None or len(runs) == page:
+                break
+        return RunPage(runs=tuple(runs), next=place)
 
     async def run_details(self, run_id: UUID) -> RunDetails | None:
         """Return what there is to see of a run, all at one moment; None where there is none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.routing import Route
 
 from pgflow_cli.ui.encoding import answer
-from pgflow_cli.ui.queries import QueryInvalid, read_body
+from pgflow_cli.ui.queries import QueryInvalid, read_body, run_id_of
 
 if TYPE_CHECKING:
     from pgflow_client import AsyncClient
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 __all__ = ["Actions"]
+
+_LONGEST: Final = 500
 
 
 class Actions:
@@ -32,6 +34,9 @@ class Actions:
         """Make the routes."""
         return [
             Route("/api/flows/{flow_slug}/runs", self._start, methods=["POST"]),
+            Route("/api/runs/{run_id}/cancel", self._cancel, methods=["POST"]),
+            Route("/api/runs/{run_id}/retry", self._retry, methods=["POST"]),
+            Route("/api/runs/{run_id}/restart", self._restart, methods=["POST"]),
         ]
 
     async def _start(self, request: Request) -> Response:
@@ -40,6 +45,27 @@ class Actions:
             request.path_params["flow_slug"], _input(given), priority=_whole(given, "priority")
         )
         return answer({"run_id": run.run_id}, 201)
+
+    async def _cancel(self, request: Request) -> Response:
+        given = await read_body(request)
+        run = await self._client.get_run(run_id_of(request))
+        await run.cancel(_text(given, "reason"))
+        return answer({"status": run.status})
+
+    async def _retry(self, request: Request) -> Response:
+        await read_body(request)
+        run = await self._client.get_run(run_id_of(request))
+        await run.retry()
+        return answer({"status": run.status})
+
+    async def _restart(self, request: Request) -> Response:
+        given = await read_body(request)
+        step = _text(given, "step")
+        if not step:
+            raise QueryInvalid("say from which step")
+        run = await self._client.get_run(run_id_of(request))
+        await run.restart_from(step)
+        return answer({"status": run.status})
 
 
 def _input(given: dict[str, Any]) -> Any:
@@ -51,6 +77,13 @@ def _input(given: dict[str, Any]) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise QueryInvalid(f"the input is not JSON: {error}") from None
+
+
+def _text(given: dict[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and (not isinstance(value, str) or len(value) > _LONGEST):
+        raise QueryInvalid(f"{name} has to be a text of at most {_LONGEST} characters")
+    return value
 
 
 def _whole(given: dict[str, Any], name: str) -> int:

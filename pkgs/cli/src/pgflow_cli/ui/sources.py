@@ -153,7 +153,7 @@ class Sources:
                     details = await self._inspector.run_details(run_id)
                 if details is None:
                     raise RunNotFound(f"run {run_id} does not exist", "it may have been deleted")
-                happenings.listen_unless(is_ended=details.progress.is_ended)
+                happenings.follow(details.progress.reopened_count)
                 yield {
                     "summary": details.summary,
                     "progress": details.progress,
@@ -171,12 +171,14 @@ class _Happenings:
     """The events of a run as they come."""
 
     def __init__(self, client: AsyncClient, run_id: UUID) -> None:
-        self.told: list[dict[str, Any]] | None = None
         self._client: Final = client
         self._run_id: Final = run_id
         self._news: Final = asyncio.Event()
+        self._told: Final[deque[dict[str, Any]]] = deque(maxlen=_EVENTS)
+        self._cursor: str | None = None
+        self._is_known = False
         self._task: asyncio.Task[None] | None = None
-        self._was_ended = False
+        self._reopened_count = 0
 
     async def __aenter__(self) -> _Happenings:
         return self
@@ -189,13 +191,13 @@ class _Happenings:
     @property
     def latest(self) -> list[dict[str, Any]] | None:
         """The latest of them; None until it is known whether there are any."""
-        return None if self.told is None else self.told[-_EVENTS:]
+        return list(self._told) if self._told or self._is_known else None
 
-    def listen_unless(self, *, is_ended: bool) -> None:
-        """Follow the events, once for a run that has ended, and anew when it has gone on."""
-        if self._task is None or (self._task.done() and self._was_ended and not is_ended):
+    def follow(self, reopened_count: int) -> None:
+        """Follow the events, and go on where they ended when the run has been reopened."""
+        if self._task is None or (self._task.done() and self._reopened_count != reopened_count):
             self._task = asyncio.create_task(self._listen())
-        self._was_ended = is_ended
+            self._reopened_count = reopened_count
 
     async def wait(self, longest: float) -> None:
         """Return when something happened, or the time is up."""
@@ -205,21 +207,20 @@ class _Happenings:
         self._news.clear()
 
     async def _listen(self) -> None:
-        told: list[dict[str, Any]] = []
         # Without its events a run is still looked at, more seldom.
         with suppress(PgflowError, psycopg.Error):
             run = await self._client.get_run(self._run_id)
-            async for event in run.events():
-                told.append(_event(event))
-                self.told = told
+            async for event in run.events(after=self._cursor):
+                self._told.append(_event(event))
+                self._cursor = event.cursor
                 self._news.set()
-        self.told = told
+        self._is_known = True
         self._news.set()
 
 
 def _event(event: Event) -> dict[str, Any]:
     fields = asdict(event)
-    fields.pop("run_id")
+    del fields["run_id"], fields["cursor"]
     return {"event": type(event).__name__, **fields}
 
 

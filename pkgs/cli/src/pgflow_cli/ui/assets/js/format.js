@@ -61,6 +61,9 @@ export function ago(text, now) {
   return dayTime.format(new Date(text));
 }
 
+/** When a run was started, as its id tells: the first 48 bits of a UUIDv7 are milliseconds. */
+export const startOf = (id) => new Date(Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16)).toISOString();
+
 /** The beginning, which tells the time of a run, and the end, which tells it from others. */
 export const shortId = (id) => `${id.slice(0, 8)}…${id.slice(-4)}`;
 

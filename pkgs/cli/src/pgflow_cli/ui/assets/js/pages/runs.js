@@ -1,12 +1,13 @@
 // Runs of all flows, the newest first, with filters; live on the first page.
 
 import { queryOf, read, useLive, useRead } from "../api.js";
-import { count } from "../format.js";
+import { fullTime, startOf } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { Choices, Empty, ProblemNotice, Waiting } from "../pieces.js";
 import { go } from "../router.js";
 import { RunList } from "../run_list.js";
 
+const PAGE = 50;
 const STATUSES = [["", "all"], ["started", "running"], ["completed", "completed"], ["failed", "failed"], ["cancelled", "cancelled"]];
 const SPANS = [["", "any time"], ["15m", "15 min"], ["1h", "hour"], ["24h", "day"], ["7d", "week"]];
 
@@ -66,7 +67,6 @@ function Found({ filters }) {
   const fresh = anchor && page ? page.runs.filter((run) => run.run_id > (anchor.runs[0]?.run_id ?? "")).length : 0;
   const known = new Map((page?.runs ?? []).map((run) => [run.run_id, run]));
   const runs = [first, ...older].filter(Boolean).flatMap((each) => each.runs).map((run) => known.get(run.run_id) ?? run);
-  const looked = [first, ...older].filter(Boolean).reduce((sum, each) => sum + each.looked, 0);
 
   const more = async () => {
     setBusy(true);
@@ -87,15 +87,15 @@ function Found({ filters }) {
   };
   if (!page) return problem ? html`<${ProblemNotice} problem=${problem} />` : html`<${Waiting} lines=${8} />`;
   return html`<${ProblemNotice} problem=${problem ?? failure} />
-    ${fresh > 0 && html`<button class="fresh" onClick=${renew}>${fresh >= 50 ? "50 or more" : fresh} newer: show them</button>`}
-    ${runs.length > 0 ? html`<section class="panel is-flush"><${RunList} runs=${runs} /></section>` : html`<${NoRuns} filters=${filters} looked=${looked} isEnd=${!last.next} />`}
+    ${fresh > 0 && html`<button class="fresh" onClick=${renew}>${fresh >= PAGE ? `${PAGE} or more` : fresh} newer: show them</button>`}
+    ${runs.length > 0 ? html`<section class="panel is-flush"><${RunList} runs=${runs} /></section>` : html`<${NoRuns} filters=${filters} next=${last.next} />`}
     ${last.next && html`<p class="pager"><button onClick=${more} disabled=${isBusy}>${isBusy ? "Looking…" : runs.length ? "Older runs" : "Look further back"}</button>
-      ${runs.length === 0 || last.runs.length < 50 ? html`<span class="hint">${count(looked)} runs looked through so far</span>` : null}</p>`}`;
+      ${last.runs.length < PAGE && html`<span class="hint">looked back to ${fullTime(startOf(last.next))}</span>`}</p>`}`;
 }
 
-function NoRuns({ filters, looked, isEnd }) {
+function NoRuns({ filters, next }) {
   const isFiltered = filters.flow || filters.status || filters.since || filters.tag.length;
-  if (!isEnd) return html`<${Empty} title="None among the newest ${count(looked)} runs."><//>`;
+  if (next) return html`<${Empty} title="None since ${fullTime(startOf(next))}."><//>`;
   if (!isFiltered) return html`<${Empty} title="No runs yet."><p>Start one from the page of <a href="/flows">a flow</a>.</p><//>`;
   return html`<${Empty} title="No runs match."><p><a href="/runs">All runs</a></p><//>`;
 }
