@@ -15,6 +15,13 @@ TEMPLATE = "pgflow_template"
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ in each process, with which tests cannot run in parallel."""
+    fickle = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if fickle:
+        raise pytest.UsageError(f"these tests are named after an address: {fickle}")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedServer]:
     """A server for this session; PGFLOW_TEST_PG_BIN names another PostgreSQL for it."""

@@ -61,7 +61,6 @@ async def test_runs_are_picked_by_all_that_is_known_of_them(db, hand, greet):
         ({"tags": "red"}, StartOptionInvalid, "tags are a mapping"),
         ({"flow": 5}, TypeError, "a flow is a Flow or the slug"),
     ],
-    ids=str,
 )
 async def test_what_cannot_be_looked_for_is_refused_by_name(db, wanted, error, message):
     async with AsyncClient(db) as client:
