@@ -57,7 +57,7 @@ async def test_runs_are_picked_by_all_that_is_known_of_them(db, hand, greet):
         ({"page": 0}, ValueError, "a page has 1 to 1000 runs, not 0"),
         ({"since": datetime(2026, 1, 1)}, ValueError, "since needs a time zone"),
         ({"until": 5}, TypeError, "until is a datetime, not 5"),
-        ({"tags": {"a": {1}}}, StartOptionInvalid, "tags are invalid"),
+        ({"tags": {"a": object}}, StartOptionInvalid, "tags are invalid"),
         ({"tags": "red"}, StartOptionInvalid, "tags are a mapping"),
         ({"flow": 5}, TypeError, "a flow is a Flow or the slug"),
     ],
