@@ -67,8 +67,8 @@ def emitting(executor: Any = None) -> Flow[int]:
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave room for a handful of items only."""
-    monkeypatch.setattr("pgflow_worker._streams._ENOUGH", 500)
-    monkeypatch.setattr("pgflow_worker._streams._MOST", 2000)
+    monkeypatch.setattr("pgflow_worker._streams._ENOUGH", 1500)
+    monkeypatch.setattr("pgflow_worker._streams._MOST", 6000)
 
 
 @pytest.mark.usefixtures("little_room")

@@ -17,12 +17,13 @@ from pgflow_dsl import AttemptCancelled, Cancellation, FinalError, StreamFull
 
 logger: Final = logging.getLogger("pgflow.worker")
 
-# Characters of JSON that are held before handlers have to wait.
-_ENOUGH: Final = 8 * 2**20
+# Characters of JSON that are held before handlers have to wait. All of it leaves in one call, which
+# the next ones wait for.
+_ENOUGH: Final = 4 * 2**20
 # The same of one that does not wait, before it is refused.
-_MOST: Final = 32 * 2**20
+_MOST: Final = 16 * 2**20
 # What an item costs beside its text.
-_OVERHEAD: Final = 64
+_OVERHEAD: Final = 200
 # How often somebody who waits outside of the loop asks whether the attempt still counts: seconds.
 _LOOK: Final = 0.5
 _LOOK_FOR_ROOM: Final = 0.02
