@@ -135,6 +135,8 @@ class HandlerProcesses:
             beginning.cancel()
             asking.cancel()
         if begun.is_set():
+            # Its thread may wait for room for what the handler emits.
+            work.cancellation.set("the attempt is out of time")
             raise TimeIsUp
         raise ProcessLost(f"the process did not begin with it within {_LONGEST_BEGINNING:g} s")
 
