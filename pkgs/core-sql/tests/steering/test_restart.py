@@ -80,6 +80,33 @@ def test_a_failed_run_ends_after_a_restart_elsewhere(engine: Engine):
     engine.check()
 
 
+def test_what_another_step_s_skip_took_stays_skipped(engine: Engine):
+    slug = engine.flow(
+        "two_ways",
+        {
+            "good": {},
+            "unmet": {"required_input_pattern": '{"go": true}', "when_unmet": "skip-cascade"},
+            "both": {"deps_slugs": ["good", "unmet"]},
+            "below": {"deps_slugs": ["both"]},
+            "end": {"deps_slugs": ["good"]},
+        },
+    )
+    run_id = engine.start(slug, {})
+    engine.finish()
+
+    restart(engine, run_id, "good")
+
+    assert [task.step for task in engine.finish()] == ["good", "end"]
+    assert engine.states(run_id)["both"] == "skipped"
+    engine.check()
+
+    # Asked for by name, it runs after all, and so does what depends on it.
+    restart(engine, run_id, "both")
+    assert [task.step for task in engine.finish()] == ["both", "below"]
+    assert engine.run(run_id)["output"] == {"below": 0, "end": 0}
+    engine.check()
+
+
 def test_repeated_steps_have_all_their_attempts(engine: Engine):
     slug = engine.flow("flaky", {"only": {}}, max_attempts=2, base_delay=0)
     run_id = engine.start(slug)

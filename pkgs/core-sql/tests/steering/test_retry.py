@@ -212,3 +212,49 @@ def test_steps_that_a_condition_skipped_stay_skipped(engine: Engine):
         "failing": "completed",
     }
     engine.check()
+
+
+def test_a_step_that_got_along_without_one_that_is_tried_again_is_not_skipped_with_it(
+    engine: Engine,
+):
+    slug = engine.flow(
+        "detour",
+        {
+            "check": {"when_exhausted": "skip"},
+            "guarded": {
+                "deps_slugs": ["check"],
+                "forbidden_input_pattern": '{"check": "bad"}',
+                "when_unmet": "skip-cascade",
+                "when_exhausted": "skip",
+            },
+            "child": {"deps_slugs": ["guarded"]},
+            "last": {"deps_slugs": ["child"]},
+            "slow": {},
+            "other": {"deps_slugs": ["child"], "after_slugs": ["slow"]},
+        },
+    )
+    run_id = engine.start(slug)
+    engine.fail(next(task for task in engine.claim() if task.step == "check"))
+    engine.fail(engine.claim()[0])
+    engine.complete(engine.claim()[0])
+    engine.fail(engine.claim()[0])
+
+    retry(engine, run_id)
+    tasks = {task.step: task for task in engine.claim()}
+    assert sorted(tasks) == ["check", "last", "slow"]
+    engine.complete(tasks["check"], "bad")
+
+    # `last` was under way by then, `other` still waited.
+    assert engine.states(run_id) == {
+        "check": "completed",
+        "slow": "started",
+        "guarded": "skipped",
+        "child": "completed",
+        "last": "started",
+        "other": "skipped",
+    }
+    engine.check()
+    engine.complete(tasks["slow"])
+    assert engine.complete(tasks["last"]) == "completed"
+    assert engine.run(run_id)["status"] == "completed"
+    engine.check()

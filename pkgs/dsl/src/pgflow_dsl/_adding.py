@@ -138,7 +138,9 @@ class StepAdder(ABC):
 
         Args:
             fn: The function.
-            when: Patterns that outputs must contain, by step, and the input must, by flow.
+            when: Patterns that outputs must contain, by step, and the input must, by flow. `{}`
+                asks only whether a step completed, so `when_not={step: {}}` runs where it was
+                skipped.
             when_not: Patterns that must not all be contained.
             when_unmet: What becomes of the step if a condition is not met. Default "skip".
             when_exhausted: What becomes of it if its attempts are used up. Default "fail".

@@ -74,6 +74,14 @@ def test_what_a_flow_leaves_of_its_share_goes_to_others(pg: Engine):
     assert (claimed.count("busy"), claimed.count("calm")) == (8, 2)
 
 
+def test_a_claim_gets_all_it_asks_for_however_few_flows_have_it(pg: Engine):
+    slugs = [pg.flow(f"flow{n}", {"a": step()}) for n in range(5)]
+    for slug in slugs:
+        pg.start_many(slug, range(100 if slug == "flow3" else 1))
+    claimed = [task.flow for task in pg.claim(50)]
+    assert [claimed.count(slug) for slug in slugs] == [1, 1, 1, 46, 1]
+
+
 def test_many_flows_are_all_served_by_small_claims(pg: Engine):
     slugs = [pg.flow(f"flow{n}", {"a": step()}) for n in range(6)]
     for slug in slugs:

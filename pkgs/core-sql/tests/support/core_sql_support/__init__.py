@@ -1,8 +1,9 @@
 """Helpers of the SQL core's tests."""
 
-from core_sql_support.engine import NULL, Engine, Refusal, Task, mapping, step
+from core_sql_support.engine import Engine, Refusal, Task, mapping, step
 from core_sql_support.history import fill, keep_unanalyzed
 from core_sql_support.invariants import broken_rules
+from core_sql_support.jsonb import NULL
 from core_sql_support.sessions import Session, in_turn, is_blocked, sessions
 from core_sql_support.work import Work, counted, explained
 

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-NULL: Final = object()
-"""SQL NULL as an output; None is JSON null."""
+from core_sql_support.jsonb import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,6 @@ def step(*deps: str, **arguments: Any) -> dict[str, Any]:
 def mapping(*deps: str, **arguments: Any) -> dict[str, Any]:
     """Give the named arguments of add_step for a map."""
     return step(*deps, step_type="map", **arguments)
-
-
-def as_json(value: Any) -> str | None:
-    """Write a value as JSON text, and NULL as SQL NULL."""
-    return None if value is NULL else json.dumps(value)
 
 
 class Engine:
@@ -96,7 +90,7 @@ class Engine:
         return self.value(
             f"select run_id from pgflow.start_flow(%s, %s::jsonb{places})",
             slug,
-            as_json({} if value is None else value),
+            as_text({} if value is None else value),
             *named.values(),
         )
 
@@ -105,7 +99,7 @@ class Engine:
         return self.column(
             f"select * from pgflow.start_flows(%s, %s::jsonb[]{places})",
             slug,
-            [as_json(value) for value in values],
+            [as_text(value) for value in values],
             *named.values(),
         )
 
@@ -141,7 +135,7 @@ class Engine:
             [task.run_id for task, _ in reports],
             [task.step for task, _ in reports],
             [task.index for task, _ in reports],
-            [as_json(output) for _, output in reports],
+            [as_text(output) for _, output in reports],
             [task.attempt for task, _ in reports],
         )
 
@@ -190,7 +184,7 @@ class Engine:
             [task.step for task, _ in completed],
             [task.index for task, _ in completed],
             [task.attempt for task, _ in completed],
-            [as_json(output) for _, output in completed],
+            [as_text(output) for _, output in completed],
             [task.run_id for task in failed],
             [task.step for task in failed],
             [task.index for task in failed],

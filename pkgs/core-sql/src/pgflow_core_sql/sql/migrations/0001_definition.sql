@@ -79,7 +79,12 @@ create table pgflow.steps (
   ),
   constraint when_unmet_is_known check (when_unmet in ('fail', 'skip', 'skip-cascade')),
   constraint when_exhausted_is_known check (when_exhausted in ('fail', 'skip', 'skip-cascade')),
-  constraint only_maps_map_over_something check ((step_type = 'map') = (map_over is not null))
+  constraint only_maps_map_over_something check ((step_type = 'map') = (map_over is not null)),
+  -- Patterns are objects, which no array contains.
+  constraint map_over_the_input_alone_has_no_condition check (
+    step_type = 'single' or deps_count > 0
+    or num_nonnulls(required_input_pattern, forbidden_input_pattern) = 0
+  )
 );
 
 comment on table pgflow.steps is 'One row a step of a flow, in topological order of step_index.';
@@ -101,9 +106,11 @@ comment on column pgflow.steps.opt_max_delay is
 'Overrides the flow''s option, in seconds; NULL inherits it.';
 comment on column pgflow.steps.opt_jitter is 'Overrides the flow''s option; NULL inherits it.';
 comment on column pgflow.steps.required_input_pattern is
-'JSON object that the step''s input has to contain for the step to run.';
+'JSON object that the step''s input has to contain for the step to run; {} as the value of a '
+'dependency asks only whether it completed.';
 comment on column pgflow.steps.forbidden_input_pattern is
-'JSON object that the step''s input may not contain for the step to run.';
+'JSON object that the step''s input may not contain for the step to run; {} as the value of a '
+'dependency asks only whether it completed.';
 comment on column pgflow.steps.when_unmet is
 'What an unmet condition does: fail the run, skip the step, or skip it and all that depends on '
 'it.';

@@ -7,7 +7,8 @@
 --   start_delay: seconds between the start of the step and its tasks being claimable.
 --   step_type: 'single', or 'map' for one task an element of an array.
 --   required_input_pattern, forbidden_input_pattern: JSON objects that the input has to contain,
---     or may not contain, for the step to run; NULL sets no condition.
+--     or may not contain, for the step to run; NULL sets no condition. {} as the value of a
+--     dependency asks only whether it completed. A map over the flow input alone has none.
 --   when_unmet, when_exhausted: 'fail', 'skip' or 'skip-cascade'.
 --   map_over: for a map, the one of deps_slugs whose array it maps over, or 'run' for the flow
 --     input; NULL takes the only dependency, or the flow input where there is none.

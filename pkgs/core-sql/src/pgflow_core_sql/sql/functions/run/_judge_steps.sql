@@ -4,7 +4,8 @@
 --   run_ids, step_slugs: steps in 'created' without dependencies left, as parallel arrays.
 -- Returns: a verdict each: 'start', 'complete' (a map without elements), or what when_unmet says of
 --   a condition that does not hold. A condition is asked of the flow input for a root step, and of
---   {dependency: output} over the completed dependencies plus "run": flow input for others.
+--   {dependency: output} over the completed dependencies plus "run": flow input for others; see
+--   _matches.
 -- Locks: none; the caller holds the runs.
 -- Idempotent: yes.
 create or replace function pgflow._judge_steps(run_ids uuid [], step_slugs text [])
@@ -19,10 +20,8 @@ begin
       (
         ready.run_id, ready.step_slug, run.flow_slug, step.step_index,
         case
-          when (step.required_input_pattern is not null
-              and not subject.input @> step.required_input_pattern)
-            or (step.forbidden_input_pattern is not null
-              and subject.input @> step.forbidden_input_pattern) then step.when_unmet
+          when num_nonnulls(step.required_input_pattern, step.forbidden_input_pattern) > 0
+            and not pgflow._is_met(step, subject.input) then step.when_unmet
           when state.initial_tasks = 0 then 'complete'
           else 'start'
         end,

@@ -1,4 +1,6 @@
--- Skip steps, and where a verdict is 'skip-cascade', every step that depends on them.
+-- Skip steps, and where a verdict is 'skip-cascade', every step that depends on them and waits.
+--
+-- Dependents that are under way got there without the step, in a run that was retried; they go on.
 --
 -- Parameters:
 --   verdicts: the steps; error_message is kept on those that are skipped after a failure.
@@ -34,7 +36,7 @@ begin
   ),
   affected as (
     select distinct on (named.run_id, named.step_slug)
-      named.run_id, named.step_slug, named.reason, named.error_message
+      named.run_id, named.step_slug, named.reason, named.error_message, named.place
     from (
       select trigger.run_id, trigger.step_slug, _skip_steps.reason as reason,
         trigger.error_message, 1 as place
@@ -50,10 +52,10 @@ begin
     error_message = affected.error_message, remaining_tasks = null
   from affected
   where state.run_id = affected.run_id and state.step_slug = affected.step_slug
-    and state.status in ('created', 'started')
+    and (state.status = 'created' or (state.status = 'started' and affected.place = 1))
   returning state.run_id, state.step_slug;
 end
 $$;
 
 comment on function pgflow._skip_steps is
-'Skip steps, and where a verdict is ''skip-cascade'', every step that depends on them.';
+'Skip steps, and where a verdict is ''skip-cascade'', every step that depends on them and waits.';

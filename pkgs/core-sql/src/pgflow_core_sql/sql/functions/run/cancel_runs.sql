@@ -34,7 +34,7 @@ begin
   ),
   states as (
     update pgflow.step_states as state
-    set status = 'cancelled', cancelled_at = now(), remaining_tasks = null
+    set status = 'cancelled', cancelled_at = now()
     from cancelled
     where state.run_id = cancelled.run_id and state.status in ('created', 'started')
   )

@@ -1,8 +1,8 @@
 -- Repeat a step of a run and all that depends on it; other steps keep their outputs.
 --
--- Steps that failed or were cancelled elsewhere in the run start afresh too, so that the run can
--- end. Work that is under way on a repeated step is cancelled. What was tried before stays in
--- task_attempts.
+-- What was skipped together with a step elsewhere in the run stays so. Steps that failed or were
+-- cancelled elsewhere start afresh too, so that the run can end. Work that is under way on a
+-- repeated step is cancelled. What was tried before stays in task_attempts.
 --
 -- Parameters:
 --   run_id: the run, in whatever status.
@@ -26,7 +26,14 @@ begin
   perform pgflow._lock_runs(array[restart_run.run_id], 'exclusive');
   v_run := pgflow._require_run(restart_run.run_id);
   perform pgflow._require_step(v_run, restart_run.from_step);
-  v_repeated := pgflow._step_and_dependents(v_run.flow_slug, restart_run.from_step);
+  v_repeated := array(
+    select unnest(pgflow._step_and_dependents(v_run.flow_slug, restart_run.from_step))
+    except
+    select unnest(pgflow._held_back(
+      v_run.run_id, v_run.flow_slug,
+      pgflow._steps_beside(v_run.flow_slug, restart_run.from_step)
+    ))
+  );
   perform pgflow._reopen_steps(
     v_run.run_id,
     array(

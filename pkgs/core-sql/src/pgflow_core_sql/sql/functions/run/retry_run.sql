@@ -1,8 +1,8 @@
 -- Go on with a run that failed or was cancelled.
 --
 -- Completed steps keep their outputs, and so do completed elements of a map. Steps that failed,
--- were skipped after a failure or were cancelled start afresh with all their attempts. What was
--- tried before stays in task_attempts.
+-- were skipped after a failure or were cancelled start afresh with all their attempts; what a
+-- condition skipped stays so. What was tried before stays in task_attempts.
 --
 -- Parameters:
 --   run_id: the run.
@@ -20,6 +20,7 @@ set enable_seqscan to off
 as $$
 declare
   v_run pgflow.runs;
+  v_unmet text[];
 begin
   perform pgflow._lock_runs(array[retry_run.run_id], 'exclusive');
   v_run := pgflow._require_run(retry_run.run_id);
@@ -32,14 +33,21 @@ begin
       hint = 'restart_run repeats a step and all that depends on it';
   end if;
   if v_run.status <> 'started' then
+    v_unmet := array(
+      select state.step_slug
+      from pgflow.step_states as state
+      where state.run_id = v_run.run_id and state.skip_reason = 'condition_unmet'
+    );
     perform pgflow._reopen_steps(v_run.run_id, array(
       select state.step_slug
       from pgflow.step_states as state
       where state.run_id = v_run.run_id
         and (
-          state.status in ('failed', 'cancelled') or state.skip_reason = 'handler_failed'
-          or state.step_slug = any (pgflow._skipped_by_failure(v_run.run_id, v_run.flow_slug))
+          state.status in ('failed', 'cancelled')
+          or state.skip_reason in ('handler_failed', 'dependency_skipped')
         )
+      except
+      select unnest(pgflow._held_back(v_run.run_id, v_run.flow_slug, v_unmet))
     ), '{}');
   end if;
   return next pgflow._require_run(retry_run.run_id);

@@ -1,4 +1,4 @@
--- Claim tasks of several queues: to each its share, and then to each what the others left.
+-- Claim tasks of several queues: of each its share, and then all that is left to claim of any.
 --
 -- Parameters:
 --   flow_slugs, quantity, worker_id, room: as in claim_tasks.
@@ -30,9 +30,10 @@ begin
   for v_turn in 0 .. 2 * v_count - 1 loop
     exit when v_left <= 0;
     v_place := v_turn % v_count + 1;
-    -- An absent limit is NULL, which least passes over.
+    -- An absent limit is NULL, which least passes over. In the second round, no share is one.
     v_most := least(
-      v_share, v_left, (_claim_shares.room ->> v_flow_slugs[v_place])::int,
+      case when v_turn < v_count then v_share end, v_left,
+      (_claim_shares.room ->> v_flow_slugs[v_place])::int,
       (_claim_shares.room ->> format('%s.%s', v_flow_slugs[v_place], v_step_slugs[v_place]))::int
     );
     continue when v_most <= 0;
@@ -51,4 +52,4 @@ end
 $$;
 
 comment on function pgflow._claim_shares is
-'Claim tasks of several queues: to each its share, and then to each what the others left.';
+'Claim tasks of several queues: of each its share, and then all that is left to claim of any.';

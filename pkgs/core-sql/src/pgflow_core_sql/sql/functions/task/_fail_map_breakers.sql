@@ -23,8 +23,8 @@ begin
     update pgflow.step_tasks as task
     set status = 'failed', failed_at = now(), output = report.output,
       error_message = format(
-        'step %s returned %s, but a map runs over its output and needs an array',
-        step.step_slug, coalesce(jsonb_typeof(report.output), 'nothing')
+        'step %s returned %s, but map %s runs over it and needs an array',
+        step.step_slug, coalesce(jsonb_typeof(report.output), 'nothing'), over.step_slug
       )
     from unnest(
       _fail_map_breakers.run_ids, _fail_map_breakers.step_slugs, _fail_map_breakers.task_indexes,
@@ -33,12 +33,19 @@ begin
     join pgflow.runs as run on run.run_id = report.run_id
     join pgflow.steps as step
       on step.flow_slug = run.flow_slug and step.step_slug = report.step_slug
+    cross join lateral (
+      select map.step_slug
+      from pgflow.steps as map
+      where map.flow_slug = step.flow_slug and map.map_over = step.step_slug
+      order by map.step_index
+      limit 1
+    ) as over
     where task.run_id = report.run_id and task.step_slug = report.step_slug
       and task.task_index = report.task_index and task.status = 'started'
       and task.attempts_count = coalesce(report.attempt, task.attempts_count)
       and step.feeds_map and jsonb_typeof(report.output) is distinct from 'array'
     returning task.run_id, task.step_slug, task.task_index, task.attempts_count,
-      task.last_worker_id, task.started_at, task.error_message
+      task.last_worker_id, task.started_at, task.error_message, step.step_index
   ),
   recorded as (
     insert into pgflow.task_attempts (
@@ -51,7 +58,7 @@ begin
   cause as (
     select distinct on (broken.run_id) broken.run_id, broken.step_slug, broken.error_message
     from broken
-    order by broken.run_id, broken.step_slug
+    order by broken.run_id, broken.step_index
   )
   select array_agg(cause.run_id), array_agg(cause.step_slug), array_agg(cause.error_message)
   into v_run_ids, v_step_slugs, v_messages
