@@ -134,6 +134,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random flows and their runs by the thousand, not by default; `-- 100` plays 25,000."""
+    sync(session, "test")
+    [times, *others] = session.posargs or ["20"]
+    session.run("pytest", "pkgs/core-sql/tests/model", *others, env={"PGFLOW_FUZZ": times})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the website; a broken link or reference fails."""
     sync(session, "docs")
