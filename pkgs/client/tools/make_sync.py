@@ -39,6 +39,7 @@ NAMES: Final = {
     "AsyncConnectionPool": "ConnectionPool",
     "AsyncCursor": "Cursor",
     "AsyncRun": "Run",
+    "AsyncSender": "Sender",
     "AsyncRunStep": "RunStep",
     "AsyncSubscription": "Subscription",
     "__aenter__": "__enter__",

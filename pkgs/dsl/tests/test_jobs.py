@@ -58,6 +58,16 @@ def test_options_go_to_the_flow_or_the_step() -> None:
     assert delete_old.main.options.start_delay == timedelta(seconds=2)
 
 
+def test_the_backoff_of_a_job_may_be_fixed() -> None:
+    patient = job(backoff="fixed", base_delay=timedelta(seconds=9))(ping.main.fn)
+    assert patient.shape()["options"] == {"baseDelay": 9, "backoff": "fixed"}
+    assert "backoff => 'fixed'" in compile_flow(patient)
+    assert "backoff" not in compile_flow(ping)
+    wrong: Any = "linear"
+    with pytest.raises(DefinitionError, match="backoff must be one of 'exponential', 'fixed'"):
+        job(backoff=wrong)(ping.main.fn)
+
+
 def test_a_job_without_parameters_takes_none(context: Context) -> None:
     assert ping.dump_input(None) == "null"
     assert ping.main.bind("{}", "null", None, context) == ([], {})

@@ -36,15 +36,15 @@ asyncio.run(Worker([paying(kind, slug)], url, options).run())
 """
 
 # The statement at which a worker is killed: before the server gets it, or when it has done it.
-# 1 the start, 2 begin, 3 enter, 4 and 5 the handler's, 6 complete, 7 forget, 8 commit.
+# 1 the start, 2 begin, 3 enter, 4 and 5 the handler's, 6 forget, 7 complete, 8 commit.
 MOMENTS: list[tuple[str, int, Literal["request", "answer"]]] = [
     ("async", 2, "answer"),
     ("async", 4, "answer"),
-    ("async", 6, "answer"),
+    ("async", 7, "answer"),
     ("async", 8, "request"),
     ("async", 8, "answer"),
     ("sync", 5, "answer"),
-    ("sync", 6, "request"),
+    ("sync", 7, "request"),
     ("sync", 8, "request"),
     ("sync", 8, "answer"),
 ]

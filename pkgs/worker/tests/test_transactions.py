@@ -109,7 +109,7 @@ def test_a_connection_that_is_cut_at_any_statement_doubles_and_loses_no_effect(
     with proxy(postgres) as way:
         statements = asyncio.run(cut_everywhere(way))
 
-    # The start, begin, enter, two of the handler, complete, forget, commit.
+    # The start, begin, enter, two of the handler, forget, complete, commit.
     assert statements == 8
     check(books, statements + 1)
 
@@ -513,3 +513,37 @@ def test_more_transactional_tasks_than_connections_wait_for_one(
 
     assert result == {"each": list(range(10))}
     assert most == [1]
+
+
+def test_a_worker_that_is_stopped_before_its_commit_holds_others_up_for_no_more_than_seconds(
+    db: str,
+    books: psycopg.Connection[Any],
+    postgres: EmbeddedServer,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("pgflow_worker._transactions._LONGEST_END", 4.0)
+    flow = Flow("silent", input=list[int], base_delay=timedelta(0))
+
+    @flow.map(over=flow.input, transactional=True)
+    async def pay(amount: int, ctx: Context) -> int:
+        await ctx.connection.execute("insert into effects values (%s, %s)", (ctx.run_id, amount))
+        return amount
+
+    async def run(way: Proxy) -> Any:
+        options = WorkerOptions(transactions=1)
+        # The first commit never arrives, as if its worker had been stopped just then.
+        fault = way.arm(Fault(name="pgflow transaction", part="request", at=7, then="silence"))
+        async with (
+            running_worker([flow], way.url(books.info.dbname), options),
+            running_worker([flow], db),
+            AsyncClient(db) as client,
+        ):
+            handle = await client.start_flow(flow, list(range(20)))
+            await asyncio.to_thread(fault.has_happened.wait, 30)
+            # What the others wait for is a lock that the server takes away.
+            return await handle.result(PATIENCE)
+
+    with proxy(postgres) as way:
+        assert asyncio.run(run(way)) == {"pay": list(range(20))}
+    amounts = books.execute("select amount from effects order by amount").fetchall()
+    assert [amount for [amount] in amounts] == list(range(20))

@@ -24,7 +24,7 @@ from pgflow_dsl.errors import (
 )
 from pgflow_dsl.flow import Flow
 from pgflow_dsl.jobs import Job, job
-from pgflow_dsl.options import ExecutorOption, FlowOptions, SkipMode, StepOptions
+from pgflow_dsl.options import Backoff, ExecutorOption, FlowOptions, SkipMode, StepOptions
 from pgflow_dsl.shape import compare_shapes
 from pgflow_dsl.step import AnyStep, MapStep, Step
 from pgflow_dsl.surroundings import Surroundings
@@ -32,6 +32,7 @@ from pgflow_dsl.surroundings import Surroundings
 __all__ = [
     "AnyStep",
     "AttemptCancelled",
+    "Backoff",
     "Cancellation",
     "Conditions",
     "Context",

@@ -147,8 +147,8 @@ class StepAdder(ABC):
             options: `slug`, by default the function's name; `after`, steps that must be done
                 before; `executor`, where a plain function runs; `transactional`, whether what it
                 writes with `ctx.connection` is committed together with its output or not at all;
-                `max_attempts`, `base_delay`, `timeout`, `max_delay`, `jitter` as for flows;
-                `start_delay`, the time between being ready and the first attempt.
+                `max_attempts`, `base_delay`, `backoff`, `timeout`, `max_delay`, `jitter` as for
+                flows; `start_delay`, the time between being ready and the first attempt.
 
         Raises:
             DefinitionError: The function, its wiring or an option is wrong.

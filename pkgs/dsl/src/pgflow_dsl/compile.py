@@ -29,7 +29,7 @@ def compile_flow(flow: Flow[Any]) -> str:
             "create_flow",
             {
                 "flow_slug": _text(flow.slug),
-                **_numbers(given_options(flow.options)),
+                **_options(given_options(flow.options)),
                 "input_schema": _json(flow.input_schema),
             },
         ),
@@ -42,7 +42,7 @@ def _add_step(flow: Flow[Any], step: AnyStep) -> str:
     arguments = {"flow_slug": _text(flow.slug), "step_slug": _text(step.slug)}
     if step.delivered:
         arguments["deps_slugs"] = _array(each.slug for each in step.delivered)
-    arguments |= _numbers(given_options(step.options))
+    arguments |= _options(given_options(step.options))
     if step.kind == "map":
         arguments["step_type"] = _text(step.kind)
     if step.required_pattern is not None:
@@ -69,8 +69,11 @@ def _call(function: str, arguments: dict[str, str]) -> str:
     return f"select pgflow.{function}(\n{lines}\n);\n"
 
 
-def _numbers(options: dict[str, int | float]) -> dict[str, str]:
-    return {name: repr(value) for name, value in options.items()}
+def _options(options: dict[str, int | float | str]) -> dict[str, str]:
+    return {
+        name: _text(value) if isinstance(value, str) else repr(value)
+        for name, value in options.items()
+    }
 
 
 def _array(slugs: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from pgflow_dsl.context import Context
+    from pgflow_dsl.options import Backoff
     from pgflow_dsl.step import AnyStep
 
 __all__ = ["Flow"]
@@ -48,6 +49,7 @@ class Flow(StepAdder, Generic[I]):
         timeout: timedelta | None = None,
         max_delay: timedelta | None = None,
         jitter: float | None = None,
+        backoff: Backoff | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -60,6 +62,7 @@ class Flow(StepAdder, Generic[I]):
         timeout: timedelta | None = None,
         max_delay: timedelta | None = None,
         jitter: float | None = None,
+        backoff: Backoff | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -72,6 +75,7 @@ class Flow(StepAdder, Generic[I]):
         timeout: timedelta | None = None,
         max_delay: timedelta | None = None,
         jitter: float | None = None,
+        backoff: Backoff | None = None,
     ) -> None: ...
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Flow(StepAdder, Generic[I]):
         timeout: timedelta | None = None,
         max_delay: timedelta | None = None,
         jitter: float | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         """Make a flow without steps.
 
@@ -96,6 +101,7 @@ class Flow(StepAdder, Generic[I]):
             timeout: Longest time of one attempt, in whole seconds, 1 or more. Default 60 s.
             max_delay: Longest backoff, in whole seconds, 1 or more. Default 1 h.
             jitter: Random share of the backoff, 0 to 1. Default 0.
+            backoff: "exponential", or "fixed" for base_delay itself. Default exponential.
 
         Raises:
             DefinitionError: The slug, the type or an option is wrong; says which and why.
@@ -108,6 +114,7 @@ class Flow(StepAdder, Generic[I]):
             timeout=timeout,
             max_delay=max_delay,
             jitter=jitter,
+            backoff=backoff,
         )
         check_options(self.options, where)
         self._input_type: Final = JsonType(input, {}, where, "its input type")

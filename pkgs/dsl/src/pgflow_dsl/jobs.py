@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from pgflow_dsl.context import Context
-    from pgflow_dsl.options import ExecutorOption
+    from pgflow_dsl.options import Backoff, ExecutorOption
     from pgflow_dsl.step import Step
 
 __all__ = ["Job", "JobArguments", "JobDecorator", "job"]
@@ -58,6 +58,7 @@ class JobArguments(TypedDict, total=False):
     start_delay: timedelta | None
     max_delay: timedelta | None
     jitter: float | None
+    backoff: Backoff | None
 
 
 class Job(Flow[I], Generic[P, R_co, I, O_co]):

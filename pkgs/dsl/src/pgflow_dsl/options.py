@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pgflow_dsl.step import AnyStep
 
-__all__ = ["ExecutorOption", "FlowOptions", "SkipMode", "StepArguments", "StepOptions"]
+__all__ = ["Backoff", "ExecutorOption", "FlowOptions", "SkipMode", "StepArguments", "StepOptions"]
 
 SkipMode: TypeAlias = Literal["fail", "skip", "skip-cascade"]
 """What becomes of a step that cannot do its work.
@@ -25,9 +25,13 @@ SkipMode: TypeAlias = Literal["fail", "skip", "skip-cascade"]
 leaves out its dependents too.
 """
 
+Backoff: TypeAlias = Literal["exponential", "fixed"]
+"""How long a failed task waits: base_delay * 2^attempts, or base_delay each time."""
+
 ExecutorOption: TypeAlias = Literal["thread", "process"] | Executor
 """Where a sync handler runs; None in options means a thread."""
 
+BACKOFFS: Final = ("exponential", "fixed")
 SKIP_MODES: Final = ("fail", "skip", "skip-cascade")
 _LARGEST_INT: Final = 2**31 - 1
 
@@ -45,6 +49,7 @@ class StepArguments(TypedDict, total=False):
     start_delay: timedelta | None
     max_delay: timedelta | None
     jitter: float | None
+    backoff: Backoff | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class FlowOptions:
         timeout: Longest time of one attempt, 1 s or more. Default 60 s.
         max_delay: Longest backoff, 1 s or more. Default 1 h.
         jitter: Random share of the backoff, 0 to 1. Default 0.
+        backoff: "exponential", or "fixed" for a backoff of base_delay. Default exponential.
     """
 
     max_attempts: int | None = None
@@ -64,6 +70,7 @@ class FlowOptions:
     timeout: timedelta | None = None
     max_delay: timedelta | None = None
     jitter: float | None = None
+    backoff: Backoff | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +143,9 @@ def check_transactional(
         raise DefinitionError(where, f"transactional=True {reason}")
 
 
-def given_options(options: FlowOptions) -> dict[str, int | float]:
-    """Return the options that were given as the database takes them: seconds and numbers."""
-    given: dict[str, int | float] = {}
+def given_options(options: FlowOptions) -> dict[str, int | float | str]:
+    """Return the options that were given as the database takes them: seconds, numbers, words."""
+    given: dict[str, int | float | str] = {}
     for field in fields(options):
         value = getattr(options, field.name)
         if isinstance(value, timedelta):
@@ -195,6 +202,12 @@ def _share(value: object) -> str | None:
     return None
 
 
+def _backoff(value: object) -> str | None:
+    if value not in BACKOFFS:
+        return f"must be one of {', '.join(map(repr, BACKOFFS))}, not {value!r}"
+    return None
+
+
 _CHECKS: Final[dict[str, Callable[[object], str | None]]] = {
     "max_attempts": _attempts,
     "base_delay": _duration(timedelta(0)),
@@ -202,4 +215,5 @@ _CHECKS: Final[dict[str, Callable[[object], str | None]]] = {
     "start_delay": _duration(timedelta(0)),
     "max_delay": _duration(timedelta(seconds=1)),
     "jitter": _share,
+    "backoff": _backoff,
 }

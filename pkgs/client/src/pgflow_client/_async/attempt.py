@@ -89,10 +89,10 @@ class AsyncAttemptConnection:
             raise TransactionBroken(row.step_slug)
         if status == TransactionStatus.IDLE or self._transaction is None:
             raise TransactionEnded(row.step_slug)
+        await self._ask(FORGET, None)
         refused = await self._ask(COMPLETE, completing(row, output))
         if refused is not None:
             return str(refused)
-        await self._ask(FORGET, None)
         transaction, self._transaction = self._transaction, None
         await transaction.__aexit__(None, None, None)
         self.connection.row_factory = tuple_row

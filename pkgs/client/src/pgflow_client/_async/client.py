@@ -18,6 +18,7 @@ from pgflow_client._async.database import (
 from pgflow_client._async.hub import Hub
 from pgflow_client._async.looks import look_at
 from pgflow_client._async.run import AsyncRun
+from pgflow_client._async.sending import AsyncSender
 from pgflow_client._functions.definition import get_definition, list_definitions
 from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.runs import schema_version
@@ -51,7 +52,7 @@ O = TypeVar("O")  # noqa: E741 (output)
 _BATCH: Final = 1000
 
 
-class AsyncClient:
+class AsyncClient(AsyncSender):
     """Starts runs and finds them again; use it as a context manager, or close it.
 
     Nothing is opened before it is needed. All tasks of one event loop may share a client.

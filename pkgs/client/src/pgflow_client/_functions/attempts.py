@@ -12,11 +12,17 @@ __all__ = ["COMPLETE", "ENTER", "FORGET", "completing", "entering"]
 ENTER: Final[LiteralString] = """
 select pgflow.enter_attempt(%s::uuid, %s::text, %s::int, %s::int, %s::int)
 """
+# From here to the commit others may wait for locks of the run. If the worker is stopped just then,
+# the server ends its session.
 COMPLETE: Final[LiteralString] = """
-select task.refused
-from pgflow.complete_tasks(
-  array[%s::uuid], array[%s::text], array[%s::int], array[%s::jsonb], array[%s::int]
-) as task
+select
+  (
+    select task.refused
+    from pgflow.complete_tasks(
+      array[%s::uuid], array[%s::text], array[%s::int], array[%s::jsonb], array[%s::int]
+    ) as task
+  ),
+  set_config('idle_in_transaction_session_timeout', '3s', true)
 """
 # What a handler may leave behind in a session that others are to use. All but the last goes with
 # the transaction, where that is rolled back.

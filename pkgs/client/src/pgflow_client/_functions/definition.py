@@ -10,6 +10,8 @@ from pgflow_client._functions.call import Call, Rows, load_json
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pgflow_dsl import Backoff
+
 __all__ = [
     "Condition",
     "FlowDefinition",
@@ -26,7 +28,7 @@ _GET_DEFINITION: Final = """
 select
   flow.flow_slug, flow.created_at, flow.input_schema::text,
   array[flow.opt_max_attempts, flow.opt_base_delay, flow.opt_timeout, flow.opt_max_delay],
-  flow.opt_jitter,
+  flow.opt_jitter, flow.opt_backoff,
   coalesce((
     select jsonb_agg(jsonb_build_object(
       'step_slug', step.step_slug, 'kind', step.step_type, 'map_over', step.map_over,
@@ -40,6 +42,7 @@ select
         coalesce(step.opt_max_delay, flow.opt_max_delay)
       ),
       'jitter', coalesce(step.opt_jitter, flow.opt_jitter),
+      'backoff', coalesce(step.opt_backoff, flow.opt_backoff),
       'output_schema', step.output_schema,
       'dependencies', coalesce((
         select jsonb_agg(dep.dep_slug order by dep.dep_slug)
@@ -72,6 +75,7 @@ class FlowOptions:
         timeout: Seconds that an attempt may take.
         max_delay: Longest delay before a retry, in seconds.
         jitter: The fraction of that delay that is drawn at random.
+        backoff: Whether it grows with each attempt or stays the same.
     """
 
     max_attempts: int
@@ -79,6 +83,7 @@ class FlowOptions:
     timeout: int
     max_delay: int
     jitter: float
+    backoff: Backoff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +176,14 @@ def _definition(
     schema: str | None,
     options: list[int],
     jitter: float,
+    backoff: Backoff,
     steps: str,
 ) -> FlowDefinition:
     return FlowDefinition(
         flow_slug=slug,
         created_at=created_at,
         input_schema=None if schema is None else load_json(schema),
-        options=_options(options, jitter),
+        options=_options(options, jitter, backoff),
         steps=tuple(_step(step) for step in load_json(steps)),
     )
 
@@ -198,12 +204,12 @@ def _step(step: dict[str, Any]) -> StepDefinition:
         condition=condition,
         when_exhausted=step["when_exhausted"],
         start_delay=step["start_delay"],
-        options=_options(step["options"], step["jitter"]),
+        options=_options(step["options"], step["jitter"], step["backoff"]),
         output_schema=step["output_schema"],
     )
 
 
-def _options(numbers: list[int], jitter: float) -> FlowOptions:
+def _options(numbers: list[int], jitter: float, backoff: Backoff) -> FlowOptions:
     max_attempts, base_delay, timeout, max_delay = numbers
     return FlowOptions(
         max_attempts=max_attempts,
@@ -211,4 +217,5 @@ def _options(numbers: list[int], jitter: float) -> FlowOptions:
         timeout=timeout,
         max_delay=max_delay,
         jitter=jitter,
+        backoff=backoff,
     )

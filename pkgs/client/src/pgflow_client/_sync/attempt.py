@@ -91,10 +91,10 @@ class AttemptConnection:
             raise TransactionBroken(row.step_slug)
         if status == TransactionStatus.IDLE or self._transaction is None:
             raise TransactionEnded(row.step_slug)
+        self._ask(FORGET, None)
         refused = self._ask(COMPLETE, completing(row, output))
         if refused is not None:
             return str(refused)
-        self._ask(FORGET, None)
         transaction, self._transaction = self._transaction, None
         transaction.__exit__(None, None, None)
         self.connection.row_factory = tuple_row

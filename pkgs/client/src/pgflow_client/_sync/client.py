@@ -26,6 +26,7 @@ from pgflow_client._sync.database import (
 from pgflow_client._sync.hub import Hub
 from pgflow_client._sync.looks import look_at
 from pgflow_client._sync.run import Run
+from pgflow_client._sync.sending import Sender
 from pgflow_client.errors import FlowNotFound, WrongFlow
 from pgflow_client.progress import RunState
 
@@ -53,7 +54,7 @@ O = TypeVar("O")  # noqa: E741 (output)
 _BATCH: Final = 1000
 
 
-class Client:
+class Client(Sender):
     """Starts runs and finds them again; use it as a context manager, or close it.
 
     Nothing is opened before it is needed. All threads may share a client.

@@ -43,6 +43,9 @@ async def on_asyncio(client: AsyncClient, conn: psycopg.Connection) -> None:
     await client.start_flow(flow, Site("a.org"), key="x")  # error
     await client.start_flow(send)  # error
     await client.start_flow(send, "5")  # error
+    await client.send(send, "5")  # error
+    await client.send(flow, Site("a.org"))  # error
+    await client.send_many(send, ["5"])  # error
     assert_type(await (await client.start_flow(send, 5)).result(), int)  # error
     await client.start_flows(flow, [1])  # error
     await client.start_flows(flow, Site("a.org"))  # error

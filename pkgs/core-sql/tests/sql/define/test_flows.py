@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from core_sql_support import Engine
 
-OPTIONS = "opt_max_attempts, opt_base_delay, opt_timeout, opt_max_delay, opt_jitter"
+OPTIONS = "opt_max_attempts, opt_base_delay, opt_timeout, opt_max_delay, opt_jitter, opt_backoff"
 
 
 def options_of(pg: Engine, slug: str) -> tuple[object, ...]:
@@ -13,13 +13,13 @@ def options_of(pg: Engine, slug: str) -> tuple[object, ...]:
 
 def test_a_flow_without_options_has_the_defaults(pg: Engine):
     pg.call("create_flow", "site")
-    assert options_of(pg, "site") == (3, 5, 60, 3600, 0)
+    assert options_of(pg, "site") == (3, 5, 60, 3600, 0, "exponential")
 
 
 def test_compiling_a_flow_again_brings_its_options_up_to_date(pg: Engine):
     pg.call("create_flow", "site", max_attempts=7, timeout=5)
-    pg.call("create_flow", "site", base_delay=0, max_delay=10, jitter=0.5)
-    assert options_of(pg, "site") == (3, 0, 60, 10, 0.5)
+    pg.call("create_flow", "site", base_delay=0, max_delay=10, jitter=0.5, backoff="fixed")
+    assert options_of(pg, "site") == (3, 0, 60, 10, 0.5, "fixed")
     assert pg.value("select count(*) from pgflow.flows") == 1
 
 
@@ -55,6 +55,7 @@ def test_slugs_tell_upper_from_lower_case_and_may_be_long(pg: Engine, slug: str)
         {"jitter": -0.1},
         {"jitter": 1.1},
         {"jitter": float("nan")},
+        {"backoff": "linear"},
     ],
     ids=str,
 )

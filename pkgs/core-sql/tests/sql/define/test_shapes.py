@@ -39,24 +39,25 @@ FULL = {
         "startDelay": 4,
         "maxDelay": 5,
         "jitter": 0.5,
+        "backoff": "fixed",
     },
     "outputSchema": {"type": "string"},
 }
 
 
 def test_a_flow_that_is_not_there_is_compiled_with_all_its_shape_says(pg: Engine):
-    assert ensure(pg, shape(A, B, FULL, maxAttempts=9)) == ("compiled", [])
-    assert pg.value("select opt_max_attempts from pgflow.flows") == 9
+    assert ensure(pg, shape(A, B, FULL, maxAttempts=9, backoff="fixed")) == ("compiled", [])
+    assert pg.row("select opt_max_attempts, opt_backoff from pgflow.flows") == (9, "fixed")
     assert pg.row(
         """
         select step_type, map_over, takes_flow_input, when_unmet, when_exhausted,
           required_input_pattern, forbidden_input_pattern, opt_max_attempts, opt_base_delay,
-          opt_timeout, opt_start_delay, opt_max_delay, opt_jitter, output_schema
+          opt_timeout, opt_start_delay, opt_max_delay, opt_jitter, opt_backoff, output_schema
         from pgflow.steps where step_slug = 'c'
         """
     ) == (
         *("map", "a", True, "fail", "skip", {"a": []}, None),
-        *(1, 2, 3, 4, 5, 0.5, {"type": "string"}),
+        *(1, 2, 3, 4, 5, 0.5, "fixed", {"type": "string"}),
     )
     assert pg.rows(
         "select dep_slug, orders_only from pgflow.deps where step_slug = 'c' order by 1"

@@ -99,6 +99,7 @@ def test_two_steps_that_would_wait_for_each_other_cannot_be_added(pg: Engine, si
         (step(max_attempts=-1), "PF005", "max_attempts"),
         (step(start_delay=-1), "PF005", "start_delay"),
         (step(jitter=2.0), "PF005", "jitter"),
+        (step(backoff="linear"), "PF005", "backoff"),
     ],
     ids=str,
 )

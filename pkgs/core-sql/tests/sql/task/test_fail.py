@@ -40,6 +40,30 @@ def test_the_delay_doubles_with_each_attempt_up_to_a_cap(
     assert pg.call("calculate_retry_delay", base, attempts, longest) == seconds
 
 
+def test_a_fixed_backoff_is_the_same_after_every_attempt(pg: Engine):
+    delays = [
+        pg.call("calculate_retry_delay", 7, attempts, backoff="fixed") for attempts in (1, 2, 9)
+    ]
+    assert delays == [7, 7, 7]
+    assert pg.call("calculate_retry_delay", 100, 1, 60, backoff="fixed") == 60
+    pg.flow(
+        "site",
+        {"a": step(), "b": step(backoff="exponential")},
+        base_delay=100,
+        backoff="fixed",
+        max_attempts=9,
+    )
+    pg.start("site")
+    waits: dict[str, list[float]] = {"a": [], "b": []}
+    for _ in range(3):
+        for task in pg.claim():
+            pg.fail(task)
+            wait = pg.task(task, "round(extract(epoch from available_at - clock_timestamp()))")
+            waits[task.step].append(float(wait))
+        pg.come_due()
+    assert waits == {"a": [100, 100, 100], "b": [200, 400, 800]}
+
+
 def test_jitter_takes_off_at_most_its_fraction_and_nothing_twice_alike(pg: Engine):
     drawn = pg.column(
         "select pgflow.calculate_retry_delay(1000, 1, 3600, 0.25) from generate_series(1, 500)"

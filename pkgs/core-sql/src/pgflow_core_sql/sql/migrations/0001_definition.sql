@@ -10,6 +10,7 @@ create table pgflow.flows (
   opt_timeout int not null default 60,
   opt_max_delay int not null default 3600,
   opt_jitter double precision not null default 0,
+  opt_backoff text not null default 'exponential',
   input_schema jsonb,
   created_at timestamptz not null default now(),
   constraint slug_is_valid check (
@@ -19,7 +20,8 @@ create table pgflow.flows (
   constraint base_delay_is_not_negative check (opt_base_delay >= 0),
   constraint timeout_is_positive check (opt_timeout > 0),
   constraint max_delay_is_not_negative check (opt_max_delay >= 0),
-  constraint jitter_is_a_fraction check (opt_jitter between 0 and 1)
+  constraint jitter_is_a_fraction check (opt_jitter between 0 and 1),
+  constraint backoff_is_known check (opt_backoff in ('exponential', 'fixed'))
 );
 
 comment on table pgflow.flows is 'One row a flow: its slug and the options its steps inherit.';
@@ -27,11 +29,14 @@ comment on column pgflow.flows.flow_slug is 'Name of the flow, unique in the dat
 comment on column pgflow.flows.opt_max_attempts is
 'How often a task is tried, the first time included; 0 and 1 both mean once.';
 comment on column pgflow.flows.opt_base_delay is
-'Seconds that a retry delay starts from: base_delay * 2^attempts_count.';
+'Seconds that a retry delay starts from: base_delay * 2^attempts_count, or base_delay itself where '
+'the backoff is fixed.';
 comment on column pgflow.flows.opt_timeout is 'Seconds that one attempt of a task may take.';
 comment on column pgflow.flows.opt_max_delay is 'Longest retry delay in seconds.';
 comment on column pgflow.flows.opt_jitter is
 'Fraction of a retry delay that is drawn at random, 0 to 1.';
+comment on column pgflow.flows.opt_backoff is
+'Whether retry delays grow (''exponential'') or stay the same (''fixed'').';
 comment on column pgflow.flows.input_schema is
 'JSON Schema of the flow input, for people and tools.';
 comment on column pgflow.flows.created_at is 'When the flow was first compiled.';
@@ -48,6 +53,7 @@ create table pgflow.steps (
   opt_start_delay int,
   opt_max_delay int,
   opt_jitter double precision,
+  opt_backoff text,
   required_input_pattern jsonb,
   forbidden_input_pattern jsonb,
   when_unmet text not null default 'skip',
@@ -73,6 +79,7 @@ create table pgflow.steps (
   constraint start_delay_is_not_negative check (opt_start_delay >= 0),
   constraint max_delay_is_not_negative check (opt_max_delay >= 0),
   constraint jitter_is_a_fraction check (opt_jitter between 0 and 1),
+  constraint backoff_is_known check (opt_backoff in ('exponential', 'fixed')),
   constraint required_pattern_is_an_object check (jsonb_typeof(required_input_pattern) = 'object'),
   constraint forbidden_pattern_is_an_object check (
     jsonb_typeof(forbidden_input_pattern) = 'object'
@@ -105,6 +112,7 @@ comment on column pgflow.steps.opt_start_delay is
 comment on column pgflow.steps.opt_max_delay is
 'Overrides the flow''s option, in seconds; NULL inherits it.';
 comment on column pgflow.steps.opt_jitter is 'Overrides the flow''s option; NULL inherits it.';
+comment on column pgflow.steps.opt_backoff is 'Overrides the flow''s option; NULL inherits it.';
 comment on column pgflow.steps.required_input_pattern is
 'JSON object that the step''s input has to contain for the step to run; {} as the value of a '
 'dependency asks only whether it completed.';

@@ -23,7 +23,7 @@ begin
     _create_flow_from_shape.flow_slug, (v_options ->> 'maxAttempts')::int,
     (v_options ->> 'baseDelay')::int, (v_options ->> 'timeout')::int,
     (v_options ->> 'maxDelay')::int, (v_options ->> 'jitter')::double precision,
-    nullif(_create_flow_from_shape.shape -> 'inputSchema', 'null')
+    nullif(_create_flow_from_shape.shape -> 'inputSchema', 'null'), v_options ->> 'backoff'
   );
   for v_step in
     select element.value
@@ -49,7 +49,8 @@ begin
       takes_flow_input => coalesce((v_step ->> 'takesFlowInput')::boolean, false),
       max_delay => (v_options ->> 'maxDelay')::int,
       jitter => (v_options ->> 'jitter')::double precision,
-      output_schema => nullif(v_step -> 'outputSchema', 'null')
+      output_schema => nullif(v_step -> 'outputSchema', 'null'),
+      backoff => v_options ->> 'backoff'
     );
   end loop;
 end

@@ -21,6 +21,7 @@ begin
     opt_start_delay = _update_step_options.step.opt_start_delay,
     opt_max_delay = _update_step_options.step.opt_max_delay,
     opt_jitter = _update_step_options.step.opt_jitter,
+    opt_backoff = _update_step_options.step.opt_backoff,
     takes_flow_input = _update_step_options.step.takes_flow_input,
     output_schema = _update_step_options.step.output_schema
   where saved.flow_slug = _update_step_options.step.flow_slug

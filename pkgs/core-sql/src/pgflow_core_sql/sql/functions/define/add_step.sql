@@ -3,7 +3,8 @@
 -- Parameters:
 --   flow_slug, step_slug: the flow, which has to exist, and the name of the step.
 --   deps_slugs: steps that it waits for and whose outputs it receives; they have to exist.
---   max_attempts, base_delay, timeout, max_delay, jitter: as in create_flow; NULL inherits.
+--   max_attempts, base_delay, timeout, max_delay, jitter, backoff: as in create_flow; NULL
+--     inherits.
 --   start_delay: seconds between the start of the step and its tasks being claimable.
 --   step_type: 'single', or 'map' for one task an element of an array.
 --   required_input_pattern, forbidden_input_pattern: JSON objects that the input has to contain,
@@ -39,7 +40,8 @@ create or replace function pgflow.add_step(
   takes_flow_input boolean default false,
   max_delay int default null,
   jitter double precision default null,
-  output_schema jsonb default null
+  output_schema jsonb default null,
+  backoff text default null
 )
 returns pgflow.steps
 language plpgsql
@@ -64,6 +66,7 @@ begin
   v_step.opt_start_delay := add_step.start_delay;
   v_step.opt_max_delay := add_step.max_delay;
   v_step.opt_jitter := add_step.jitter;
+  v_step.opt_backoff := add_step.backoff;
   v_step.required_input_pattern := add_step.required_input_pattern;
   v_step.forbidden_input_pattern := add_step.forbidden_input_pattern;
   v_step.when_unmet := add_step.when_unmet;

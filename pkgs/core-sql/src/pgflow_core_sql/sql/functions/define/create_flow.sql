@@ -8,6 +8,7 @@
 --   max_delay: longest retry delay in seconds; NULL is 3600.
 --   jitter: fraction of a retry delay drawn at random, 0 to 1; NULL is 0.
 --   input_schema: JSON Schema of the flow input, or NULL.
+--   backoff: 'exponential', so that retry delays double, or 'fixed'; NULL is exponential.
 -- Returns: the row of the flow.
 -- Errors: PF004 the slug is not valid. PF005 an option is out of range.
 -- Locks: the row of the flow.
@@ -20,7 +21,8 @@ create or replace function pgflow.create_flow(
   timeout int default null,
   max_delay int default null,
   jitter double precision default null,
-  input_schema jsonb default null
+  input_schema jsonb default null,
+  backoff text default null
 )
 returns pgflow.flows
 language plpgsql
@@ -33,7 +35,7 @@ begin
   perform pgflow._require_slug('flow', create_flow.flow_slug);
   insert into pgflow.flows as flow (
     flow_slug, opt_max_attempts, opt_base_delay, opt_timeout, opt_max_delay, opt_jitter,
-    input_schema
+    opt_backoff, input_schema
   )
   values (
     create_flow.flow_slug,
@@ -42,6 +44,7 @@ begin
     coalesce(create_flow.timeout, 60),
     coalesce(create_flow.max_delay, 3600),
     coalesce(create_flow.jitter, 0),
+    coalesce(create_flow.backoff, 'exponential'),
     create_flow.input_schema
   )
   on conflict on constraint flows_pkey do update
@@ -50,6 +53,7 @@ begin
     opt_timeout = excluded.opt_timeout,
     opt_max_delay = excluded.opt_max_delay,
     opt_jitter = excluded.opt_jitter,
+    opt_backoff = excluded.opt_backoff,
     input_schema = excluded.input_schema
   returning flow.* into v_flow;
   return v_flow;

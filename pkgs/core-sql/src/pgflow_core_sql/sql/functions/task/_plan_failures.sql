@@ -31,7 +31,8 @@ begin
         coalesce(step.opt_base_delay, flow.opt_base_delay),
         task.attempts_count - task.released_count,
         coalesce(step.opt_max_delay, flow.opt_max_delay),
-        coalesce(step.opt_jitter, flow.opt_jitter)
+        coalesce(step.opt_jitter, flow.opt_jitter),
+        coalesce(step.opt_backoff, flow.opt_backoff)
       )
     )) end,
     report.error_message, report.error_type, report.traceback, step.when_exhausted, step.step_index
