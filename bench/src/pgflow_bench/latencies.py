@@ -3,13 +3,15 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
-from pgflow_client import AsyncClient
+from pgflow_client import AsyncClient, Event
 from pgflow_dsl import Flow
 
-from pgflow_bench.flows import pickup, pickup_only
+from pgflow_bench.flows import one, pickup, pickup_only
 from pgflow_bench.serving import worker_here
 
 _IDLE = 0.03
@@ -60,3 +62,36 @@ async def polled_ms(url: str, flow: Flow[Any], text: str, count: int) -> list[fl
                 await asyncio.sleep(0.001)
             times.append(1000 * (time.perf_counter() - began))
     return times
+
+
+async def delivered_ms(url: str, count: int) -> list[float]:
+    """Return the times from the commit of a change to its event in the hands of a watcher."""
+    times: list[float] = []
+    worker_id = uuid4()
+    async with (
+        AsyncClient(url) as client,
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as conn,
+    ):
+        await conn.execute("select pgflow.register_worker(%s, %s)", (worker_id, [one.slug]))
+        for _ in range(count):
+            run = await client.start_flow(one, 1)
+            events = run.events()
+            await anext(events)
+            await anext(events)
+            arriving = asyncio.create_task(_arrival(events))
+            await conn.execute(
+                "select count(*) from pgflow.claim_tasks(%s, 1, %s)", ([one.slug], worker_id)
+            )
+            await asyncio.sleep(_IDLE)
+            await conn.execute(
+                "select status from pgflow.complete_task(%s, 'only', 0, '1')", (run.run_id,)
+            )
+            committed = time.perf_counter()
+            times.append(1000 * (await arriving - committed))
+            await events.aclose()
+    return times
+
+
+async def _arrival(events: AsyncGenerator[Event, None]) -> float:
+    await anext(events)
+    return time.perf_counter()

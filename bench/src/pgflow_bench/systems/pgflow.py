@@ -12,7 +12,7 @@ from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
 from pgflow_bench import flows, histories, streams
-from pgflow_bench.latencies import ended_ms, pickup_ms
+from pgflow_bench.latencies import delivered_ms, ended_ms, pickup_ms
 from pgflow_bench.serving import (
     install,
     settle,
@@ -194,6 +194,13 @@ def fan_latency(url: str, count: int) -> Steps:
     return {"latencies_ms": asyncio.run(ended_ms(url, flows.fan_out, "10", count))}
 
 
+def event_delivery(url: str, count: int) -> Steps:
+    """From the commit of a change to its event in a watcher's hands, idle."""
+    install(url, flows.one)
+    yield
+    return {"latencies_ms": asyncio.run(delivered_ms(url, count))}
+
+
 def steady_load(url: str, count: int) -> Steps:
     """Offer 100 runs a second for so many seconds, with 20 watchers."""
     install(url, flows.chain)
@@ -257,6 +264,7 @@ if __name__ == "__main__":
             "W4": pickup,
             "W4-chain": chain_latency,
             "W4-fan": fan_latency,
+            "W4-event": event_delivery,
             "W5-finished": beside_finished,
             "W5-queued": beside_queued,
             "W5-idle": beside_idle_transaction,
