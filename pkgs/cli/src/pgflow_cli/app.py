@@ -25,13 +25,20 @@ COMMANDS: Final = {
     "demo": "Run a sample flow on a folder of files and watch it.",
     "install": "Bring the database to this version of pgflow.",
     "compile": "Turn flows into SQL that defines them.",
-    "dev": "Develop flows with a worker that follows the code, and a web page.",
+    "graph": "Draw a flow.",
+    "dev": "Develop flows beside a worker and a web page that follow them.",
     "worker": "Run the handlers of flows.",
     "start": "Start a run of a flow.",
+    "watch": "Show one run as it goes on.",
     "runs": "List, show, watch, cancel, retry and restart runs.",
     "status": "Show what a database does, or where one run stands.",
+    "workers": "Show who works on what.",
     "ui": "Show flows, runs and workers on a web page.",
+    "bench": "Measure how fast flows go on a database.",
+    "doctor": "Look for what is wrong with a database, and say what to do.",
+    "prune": "Delete runs that ended long ago.",
     "db": "Manage the embedded PostgreSQL.",
+    "completion": "Print what a shell needs to complete commands.",
 }
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 __all__ = [
     "complain",
@@ -15,6 +20,7 @@ __all__ = [
     "paint",
     "print_json",
     "print_json_line",
+    "progress",
     "say",
     "spell_seconds",
 ]
@@ -50,6 +56,24 @@ def paint(text: str, color: str, *, bold: bool = False) -> str:
     """
     # What is no terminal, `click.echo` finds out by itself.
     return click.style(text, fg=color, bold=bold or None) if may_color() else text
+
+
+@contextmanager
+def progress(what: str, total: int) -> Generator[Callable[[int], None]]:
+    """Show on stderr how far something has come, where that is a terminal.
+
+    Args:
+        what: What is done, such as "Deleting".
+        total: How much of it there is.
+
+    Yields:
+        A function to call with how much more is done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(length=total, label=what, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def may_color() -> bool:

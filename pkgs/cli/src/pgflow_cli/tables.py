@@ -10,12 +10,14 @@ from pgflow_cli.printing import paint, spell_seconds
 from pgflow_cli.watching import COLORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
 
     from pgflow_client import RunProgress, RunSummary, StepProgress
     from pgflow_client.overview import FailedAttempt, FlowOverview, Overview, WorkerOverview
+    from pgflow_client.upkeep import HeldTask, WorkerLoad
 
-__all__ = ["overview_lines", "run_lines", "summary_lines"]
+__all__ = ["overview_lines", "run_lines", "summary_lines", "worker_lines"]
 
 # Characters of an error in a table; the whole of it is a line of its own, or in --json.
 _LONGEST_REASON = 60
@@ -72,6 +74,46 @@ def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
         return
     heads = ("run", "flow", "status", "started", "time", "tags", "why")
     yield from _table(heads, [_summary_row(run) for run in runs])
+
+
+def worker_lines(
+    workers: Sequence[WorkerOverview], loads: Mapping[UUID, WorkerLoad]
+) -> Iterator[str]:
+    """Give the lines that show workers and what they hold."""
+    if not workers:
+        yield "no workers: `pgflow worker MODULE:FLOW` runs one"
+        return
+    heads = ("worker", "state", "started", "last heard of", "tasks", "flows", "id")
+    yield from _table(heads, [_load_row(worker, loads) for worker in workers])
+    held = [
+        (worker.place, task)
+        for worker in workers
+        if worker.worker_id in loads
+        for task in loads[worker.worker_id].tasks
+    ]
+    if held:
+        yield ""
+        heads = ("worker", "flow", "step", "task", "attempt", "for", "run")
+        yield from _table(heads, [_held_row(place, task) for place, task in held])
+
+
+def _load_row(worker: WorkerOverview, loads: Mapping[UUID, WorkerLoad]) -> tuple[object, ...]:
+    load = loads.get(worker.worker_id)
+    state = {"deprecated": "draining"}.get(worker.state, worker.state)
+    started = f"{worker.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    heard = f"{spell_seconds(_seconds_since(worker.last_heartbeat_at))} ago"
+    count = 0 if load is None else load.count
+    flows = _short(", ".join(worker.flow_slugs))
+    return (worker.place, state, started, heard, count, flows, worker.worker_id)
+
+
+def _held_row(place: str, task: HeldTask) -> tuple[object, ...]:
+    span = spell_seconds(_seconds_since(task.started_at))
+    return (place, task.flow_slug, task.step_slug, task.task_index, task.attempt, span, task.run_id)
+
+
+def _seconds_since(instant: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - instant).total_seconds())
 
 
 def _summary_row(run: RunSummary) -> tuple[object, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from pgflow_dsl import Flow
 
 
@@ -25,20 +27,28 @@ class GraphLine:
 
 
 def draw_graph(flow: Flow[Any]) -> list[GraphLine]:
-    """Draw a flow, a step on each line.
+    """Draw a flow, a step on each line; see `draw_lines`."""
+    return draw_lines({step.slug: [each.slug for each in step.dependencies] for step in flow.steps})
+
+
+def draw_lines(steps: Mapping[str, Collection[str]]) -> list[GraphLine]:
+    """Draw steps, one on each line.
 
     A step's edge runs down a lane of its own, to the line of its last dependent, and turns right
     to each dependent: ├ and ┼ join and go on below, ╰ and ┴ join and end, │ only crosses.
+
+    Args:
+        steps: The dependencies of each step by slug, dependencies before dependents.
     """
-    steps = flow.steps
+    slugs = list(steps)
     lines: list[GraphLine] = []
-    for row, step in enumerate(steps):
-        joins = [other in step.dependencies for other in steps[:row]]
+    for row, slug in enumerate(slugs):
+        joins = [other in steps[slug] for other in slugs[:row]]
         goes_on = [
-            any(other in later.dependencies for later in steps[row + 1 :]) for other in steps[:row]
+            any(other in steps[later] for later in slugs[row + 1 :]) for other in slugs[:row]
         ]
-        after = "  " * (len(steps) - row - 1)
-        lines.append(GraphLine(slug=step.slug, before=_lanes(joins, goes_on), after=after))
+        after = "  " * (len(slugs) - row - 1)
+        lines.append(GraphLine(slug=slug, before=_lanes(joins, goes_on), after=after))
     return lines
 
 

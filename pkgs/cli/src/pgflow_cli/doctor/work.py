@@ -1,0 +1,50 @@
+"""Looking at the work: what waits, and whether anybody does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pgflow_client.overview import read_workers
+from pgflow_client.upkeep import read_queue_depths, read_worker_loads
+
+from pgflow_cli.doctor.finding import bad, good, note, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg import Connection
+
+    from pgflow_cli.doctor.finding import Finding
+
+__all__ = ["examine_work"]
+
+
+def examine_work(conn: Connection[Any]) -> Iterator[Finding]:
+    """Look at workers and queues."""
+    workers = read_workers(conn)
+    loads = read_worker_loads(conn, page=1)
+    alive = [worker for worker in workers if worker.state == "alive"]
+    served = {slug for worker in alive for slug in worker.flow_slugs}
+    lost = [worker for worker in workers if worker.state == "lost"]
+    for worker in lost:
+        held = loads[worker.worker_id].count if worker.worker_id in loads else 0
+        says = f"{worker.place} was lost, with {held} tasks"
+        if held and not alive:
+            yield bad("workers", says, "run a worker: any other takes its tasks over")
+        elif held:
+            yield warning("workers", says, "others take its tasks over within seconds; look again")
+        else:
+            yield note("workers", f"{says}: others have taken over what it held")
+    waiting = [each for each in read_queue_depths(conn) if each.ready or each.delayed]
+    for each in waiting:
+        if each.flow_slug not in served:
+            says = f"{each.ready + each.delayed:,} tasks of {each.flow_slug} wait for a worker"
+            yield bad("queue", says, "run one that serves it: `pgflow worker MODULE:FLOW`")
+    if not workers:
+        yield note("workers", "none runs", "run one: `pgflow worker MODULE:FLOW`")
+    elif not lost:
+        count = len(alive)
+        yield good("workers", f"{count} {'is' if count == 1 else 'are'} alive")
+    if all(each.flow_slug in served for each in waiting):
+        total = sum(each.ready for each in waiting)
+        yield good("queue", f"{total:,} tasks are ready, and each flow that waits is served")
