@@ -331,6 +331,38 @@ def test_a_failure_of_the_server_while_claiming_ends_no_worker_and_blames_no_res
     assert number(conn, "select count(*) from pgflow.task_attempts") == 0
 
 
+def test_a_run_that_somebody_does_not_let_go_of_holds_up_no_other(
+    db: str,
+    conn: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr("pgflow_worker._exchange._PATIENCE", 0.2)
+    monkeypatch.setattr("pgflow_worker._aside._PAUSE", 0.1)
+    counting = Counting()
+
+    async def hold() -> None:
+        async with serving(counting, db, db, concurrency=4, lanes=1) as (client, _):
+            held = await client.start_flow(counting.flow, -1)
+            await asyncio.to_thread(until, lambda: counting.calls[-1] == 1)
+            with psycopg.connect(db) as forgetful:
+                forgetful.execute(
+                    "select from pgflow.runs where run_id = %s for update", (held.run_id,)
+                )
+                counting.release.set()
+                for run in await client.start_flows(counting.flow, list(range(1, 21))):
+                    await run.wait(PATIENCE)
+                await asyncio.to_thread(until, lambda: "another transaction holds" in caplog.text)
+                assert (await held.refresh()).status == "started"
+            await held.wait(PATIENCE)
+
+    asyncio.run(hold())
+
+    assert undone(conn) == 0
+    assert set(counting.calls.values()) == {1}
+    assert caplog.text.count("another transaction holds") == 1
+
+
 def test_a_statement_that_was_prepared_before_a_change_is_prepared_again(db: str):
     async def call() -> list[Any]:
         link = Link(db, "test", prepared_statements=True)

@@ -34,6 +34,7 @@ _LASTING_CLASSES: Final = frozenset({"0A", "28", "3D", "3F", "42", "PF"})
 # A connection may be at fault that another is not: it has lost a prepared statement or another's is
 # in its place, as happens through a pooler, or a statement was prepared before a migration.
 _STALE: Final = frozenset({"26000", "42P05", "0A000"})
+_LOCKED: Final = "55P03"
 _LOST_STATEMENT: Final = frozenset({"26000", "42P05"})
 # How long an answer may take, in seconds, before it is taken for lost: the first time, and at most
 # where the server is asked again, since it may be slow and not gone.
@@ -131,6 +132,7 @@ class Link:
         on_loss: Callable[[], None] | None = None,
         *,
         insists: bool = False,
+        patience: float | None = None,
     ) -> T:
         """Call a function with the connection until the server has answered, one call at a time.
 
@@ -142,17 +144,20 @@ class Link:
             on_loss: Called whenever a connection was lost while the function ran.
             insists: Whether to call again whatever goes wrong inside the server, since there is
                 no value in the call that could be at fault.
+            patience: Seconds after which to give up an answer, rather than to ask again with more
+                patience. Waits for the server to come back are not counted.
 
         Raises:
+            NoAnswer: The patience is over.
             psycopg.Error: The server refused what was asked; asking again would not help.
         """
-        delay, patience, was_stale = _FIRST_DELAY, _PATIENCE, False
+        delay, longest, was_stale = _FIRST_DELAY, patience or _PATIENCE, False
         async with self._turn:
             while True:
                 conn: AsyncConn | None = None
                 try:
                     conn = await self.open()
-                    async with _patience(patience):
+                    async with _patience(longest):
                         answer = await function(conn)
                     self._outage.answered()
                     return answer
@@ -162,13 +167,14 @@ class Link:
                     if not may_pass and (was_stale or not is_stale):
                         raise
                     was_stale |= is_stale
-                    is_slow = isinstance(error, _NoAnswer)
-                    if is_slow:
-                        patience = min(2 * patience, _LONGEST_PATIENCE)
+                    is_slow = isinstance(error, NoAnswer)
+                    longest = min(2 * longest, _LONGEST_PATIENCE) if is_slow else longest
                     # An error that leaves the connection whole is an answer: nothing was done.
                     if on_loss is not None and conn is not None and (is_slow or conn.closed):
                         on_loss()
                     await self._give_up(error)
+                    if patience is not None and (is_slow or error.sqlstate == _LOCKED):
+                        raise NoAnswer(str(error)) from error
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, _LONGEST_DELAY)
 
@@ -201,7 +207,7 @@ class Link:
                 await conn.execute(ANSWERING_PROCESS)
 
 
-class _NoAnswer(psycopg.OperationalError):
+class NoAnswer(psycopg.OperationalError):
     """The server has not answered in time; it may be gone, or slow."""
 
 
@@ -210,13 +216,13 @@ async def _patience(seconds: float) -> AsyncGenerator[None]:
     """Give up what takes too long; the driver then cancels the statement.
 
     Raises:
-        _NoAnswer: It took too long.
+        NoAnswer: It took too long.
     """
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise _NoAnswer(f"there is no answer for {seconds:g} s") from None
+        raise NoAnswer(f"there is no answer for {seconds:g} s") from None
 
 
 def connect_briefly(conninfo: str, name: str) -> Conn:

@@ -10,6 +10,7 @@ from pgflow_client.worker_protocol import (
     DatabaseError,
     Failure,
     Link,
+    NoAnswer,
     Reports,
     TaskRow,
     claim_tasks,
@@ -18,6 +19,7 @@ from pgflow_client.worker_protocol import (
     report_and_claim,
 )
 
+from pgflow_worker._aside import Aside
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
 from pgflow_worker._slots import Reservation, Slots
@@ -27,6 +29,9 @@ logger: Final = logging.getLogger("pgflow.worker")
 # A server that was cut off in mid-call may commit a claim after it was asked what we hold: seconds
 # after which it is asked again.
 _FURTHER_LOOKS: Final = (5.0, 30.0)
+# How long a report may wait before it is looked whether somebody holds its runs, in seconds.
+_PATIENCE: Final = 5.0
+_LONGEST_PATIENCE: Final = 600.0
 # Classes of errors that lie in a value, such as too deep a nesting.
 _VALUE_ERRORS: Final = frozenset({"22", "54"})
 _NOT_REGISTERED: Final = "PF007"
@@ -70,6 +75,7 @@ class Exchange:
         self._worker_id: Final = worker_id
         self._flow_slugs: Final = flow_slugs
         self._outbox: Final = outbox
+        self._aside: Final = Aside(outbox)
         self._slots: Final = slots
         self._dispatch: Final = dispatch
         self._turn_away: Final = turn_away
@@ -151,6 +157,8 @@ class Exchange:
             await self._outbox.filled.wait()
             reports = self._outbox.take()
             if reports:
+                reports = await self._aside.sort_out(link, reports)
+            if reports:
                 await self._report(link, reports)
 
     async def claim(self, link: Link) -> bool:
@@ -191,18 +199,28 @@ class Exchange:
         call: Callable[[AsyncConn], Awaitable[list[TaskRow]]],
         *,
         insists: bool = False,
+        patience: float | None = None,
     ) -> list[TaskRow]:
         """Call, having the worker registered again where the database has forgotten it."""
         while True:
             try:
-                return await link.call(call, self._lost_an_answer, insists=insists)
+                return await link.call(
+                    call, self._lost_an_answer, insists=insists, patience=patience
+                )
             except DatabaseError as error:
                 if error.sqlstate != _NOT_REGISTERED:
                     raise
             logger.warning("the database does not know worker %s: registering", self._worker_id)
             await link.call(self._register)
 
-    async def _report(self, link: Link, reports: Reports, *, claims: bool = True) -> None:
+    async def _report(
+        self,
+        link: Link,
+        reports: Reports,
+        *,
+        claims: bool = True,
+        patience: float = _PATIENCE,
+    ) -> None:
         # The slots of what is reported now are the room to claim into.
         freed = [row for row in reports.rows() if _key(row) in self._held]
         self._slots.give_back(freed)
@@ -215,10 +233,18 @@ class Exchange:
 
         claimed: list[TaskRow] = []
         try:
-            rows = await self._call(link, call)
+            rows = await self._call(link, call, patience=patience)
             self.drop(reports.rows())
             self._observer.reported(reports, [row for row in rows if row.refused is not None])
             claimed = _claimed(rows)
+        except NoAnswer:
+            self._slots.take_back(freed)
+            self._aside.suspect(reports)
+            rest = await self._aside.sort_out(link, reports)
+            if rest:
+                # If nobody holds them, the server is slow.
+                longer = min(2 * patience, _LONGEST_PATIENCE)
+                await self._report(link, rest, claims=False, patience=longer)
         except (DatabaseError, ValueError) as error:
             if isinstance(error, DatabaseError) and is_lasting(error):
                 raise

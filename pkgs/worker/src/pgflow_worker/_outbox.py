@@ -61,6 +61,13 @@ class Outbox:
             self.filled.clear()
         return reports
 
+    def put_back(self, reports: Reports) -> None:
+        """Add what was taken and could not be reported."""
+        for row, output in zip(reports.completed, reports.outputs, strict=True):
+            self.add_output(row, output)
+        for failure in reports.failures:
+            self.add_failure(failure)
+
     def _few_enough(self) -> int:
         """Count the outputs at the head that fit into one report, at least one."""
         size = 0

@@ -26,6 +26,7 @@ _RELEASE_TASKS: Final = "select pgflow.release_tasks(%s::uuid[], %s::text[], %s:
 _RELEASE_UNKNOWN_TASKS: Final = """
 select pgflow.release_unknown_tasks(%s::uuid, %s::uuid[], %s::text[], %s::int[], %s::int[])
 """
+_FIND_HELD_RUNS: Final = "select run_id from pgflow.find_held_runs(%s::uuid[]) as run_id"
 _FIND_LOST_ATTEMPTS: Final = """
 select task.flow_slug, task.run_id, task.step_slug, task.input, task.task_index, task.flow_input,
   task.attempts_count, task.refused
@@ -200,6 +201,12 @@ async def release_tasks(conn: AsyncConn, rows: Sequence[TaskRow]) -> int:
 async def release_unknown_tasks(conn: AsyncConn, worker_id: str, known: Sequence[TaskRow]) -> int:
     """Hand back what the worker holds without knowing it; return how many that were."""
     return cast("int", await _value(conn, _RELEASE_UNKNOWN_TASKS, (worker_id, *key_columns(known))))
+
+
+async def find_held_runs(conn: AsyncConn, run_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the runs that another transaction holds."""
+    cursor = await conn.execute(_FIND_HELD_RUNS, (list(run_ids),))
+    return frozenset(str(row[0]) for row in await cursor.fetchall())
 
 
 async def find_lost_attempts(conn: AsyncConn, rows: Sequence[TaskRow]) -> list[TaskRow]:

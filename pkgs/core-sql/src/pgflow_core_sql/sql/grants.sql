@@ -89,6 +89,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.report_and_claim'),
       ('pgflow_worker', 'execute on function pgflow.enter_attempt'),
       ('pgflow_worker', 'execute on function pgflow.release_tasks'),
+      ('pgflow_worker', 'execute on function pgflow.find_held_runs'),
       ('pgflow_worker', 'execute on function pgflow.find_lost_attempts'),
       ('pgflow_worker', 'execute on function pgflow.find_retries'),
       ('pgflow_worker', 'execute on function pgflow.get_trace_contexts'),
