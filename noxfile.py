@@ -142,6 +142,16 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill, freeze and cut off workers and servers for 10 minutes: `-- --chaos-seed 7` repeats.
+
+    `-- --chaos-page website/docs/chaos.md` writes the page of figures. Not by default.
+    """
+    sync(session, "test")
+    session.run("pytest", "tests/chaos", "--chaos", "-m", "chaos", "-s", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the website; a broken link or reference fails."""
     sync(session, "docs")

@@ -91,6 +91,10 @@ class Proxy:
         self._do(lambda: self._faults.append(fault))
         return fault
 
+    def disarm(self) -> None:
+        """Forget the faults that have not happened."""
+        self._do(self._faults.clear)
+
     def cut(self, name: str = "") -> int:
         """Cut now all connections whose name begins so, and return how many there were."""
 
