@@ -126,7 +126,8 @@ def sql(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests on the interpreter that runs nox; on the others, those that depend on it."""
     sync(session, "test")
-    without = [f"--ignore={folder}" for folder in TYPE_TESTS]
+    # The chaos suite has a session of its own, which nothing else runs beside.
+    without = [f"--ignore={folder}" for folder in (*TYPE_TESTS, "tests/chaos")]
     chosen: list[str] = []
     if session.python != FULL_SUITE_PYTHON:
         chosen = [*ON_EVERY_PYTHON, "-m", "not slow"]
