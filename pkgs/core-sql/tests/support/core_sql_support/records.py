@@ -1,7 +1,7 @@
 """What the model speaks of: flows and their steps, states of steps, tasks, and reports."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from core_sql_support.jsonb import NULL
@@ -37,6 +37,12 @@ class Step:
     def is_conditional(self) -> bool:
         return self.required is not None or self.forbidden is not None
 
+    @property
+    def structure(self) -> "Step":
+        """The step without its options, which alone may change later."""
+        options = dict.fromkeys(("max_attempts", "base_delay", "max_delay", "start_delay"), 0)
+        return replace(self, takes_flow_input=False, **options)
+
 
 class Flow:
     """A DAG of steps. They are added in topological order, so it can have no cycle."""
@@ -45,12 +51,15 @@ class Flow:
         self.steps: dict[str, Step] = {}
 
     def add_step(self, step: Step) -> None:
+        """Add a step, or give one that exists its options anew."""
         if step.deps & step.after or not step.waits_for <= self.steps.keys() - {step.slug}:
             raise DefinitionRefused("dependencies are distinct steps that exist")
         if step.map_over not in (None, "run", *step.deps):
             raise DefinitionRefused("a map runs over one of its dependencies, or the flow input")
         if step.map_over and not step.waits_for and step.is_conditional:
             raise DefinitionRefused("a condition asks for an object, and this input is an array")
+        if self.steps.get(step.slug, step).structure != step.structure:
+            raise DefinitionRefused("the step exists with another structure")
         self.steps[step.slug] = step
 
     def children(self, slug: str) -> set[str]:

@@ -78,24 +78,7 @@ class Replay:
         self._call("create_flow", slug)
         for step in steps:
             flow.add_step(step)
-            self._call(
-                "add_step",
-                slug,
-                step.slug,
-                deps_slugs=sorted(step.deps),
-                after_slugs=sorted(step.after),
-                step_type="map" if step.map_over else "single",
-                map_over=step.map_over,
-                required_input_pattern=None if step.required is None else Jsonb(step.required),
-                forbidden_input_pattern=None if step.forbidden is None else Jsonb(step.forbidden),
-                when_unmet=step.when_unmet,
-                when_exhausted=step.when_exhausted,
-                takes_flow_input=step.takes_flow_input,
-                max_attempts=step.max_attempts,
-                base_delay=step.base_delay,
-                max_delay=step.max_delay,
-                start_delay=step.start_delay,
-            )
+            add_step(self.conn, slug, step)
 
     def start(self, number: int, inputs: Sequence[Any]) -> None:
         place = number % len(self.flows)
@@ -302,6 +285,28 @@ class Replay:
 
     def _answers(self, refused: Iterable[tuple[Sent, str | None]]) -> list[tuple[Any, ...]]:
         return [(self.run_ids[place], *each[:3], reason) for (place, each), reason in refused]
+
+
+def add_step(conn: psycopg.Connection[Any], slug: str, step: Step) -> None:
+    """Add a step of the model to a flow in the database."""
+    arguments = {
+        "deps_slugs": sorted(step.deps),
+        "after_slugs": sorted(step.after),
+        "step_type": "map" if step.map_over else "single",
+        "map_over": step.map_over,
+        "required_input_pattern": None if step.required is None else Jsonb(step.required),
+        "forbidden_input_pattern": None if step.forbidden is None else Jsonb(step.forbidden),
+        "when_unmet": step.when_unmet,
+        "when_exhausted": step.when_exhausted,
+        "takes_flow_input": step.takes_flow_input,
+        "max_attempts": step.max_attempts,
+        "base_delay": step.base_delay,
+        "max_delay": step.max_delay,
+        "start_delay": step.start_delay,
+    }
+    places = "".join(f", {name} => %s" for name in arguments)
+    query = f"select pgflow.add_step(%s, %s{places})"
+    conn.execute(query, (slug, step.slug, *arguments.values()))
 
 
 def _columns(run_ids: Sequence[UUID], sent: Iterable[Sent]) -> list[list[Any]]:
