@@ -129,6 +129,15 @@ where (completed_at is not null) <> (status = 'completed')
   or status = 'started' and (started_at is null or last_worker_id is null)
   or status = 'queued' and started_at is not null
 union all
+select 'nothing ends before it starts', run_id, null from ran
+where coalesce(completed_at, failed_at, cancelled_at) < started_at
+union all
+select 'nothing ends before it starts', run_id, step_slug from counted
+where coalesce(completed_at, failed_at, skipped_at, cancelled_at) < started_at
+union all
+select 'nothing ends before it starts', run_id, step_slug from pgflow.step_tasks
+where coalesce(completed_at, failed_at, skipped_at, cancelled_at) < started_at
+union all
 select 'a claim costs an attempt or is handed back', run_id, step_slug from pgflow.step_tasks
 where released_count > attempts_count or released_count < 0
 union all

@@ -17,7 +17,8 @@ as $$
 begin
   with failed as (
     update pgflow.runs as run
-    set status = 'failed', failed_at = now(), error_message = cause.error_message,
+    set status = 'failed', failed_at = greatest(now(), run.started_at),
+      error_message = cause.error_message,
       failed_step_slug = cause.step_slug
     from unnest(_fail_runs.run_ids, _fail_runs.step_slugs, _fail_runs.error_messages)
       as cause (run_id, step_slug, error_message)
@@ -28,8 +29,12 @@ begin
   set status = case
       when state.step_slug = failed.failed_step_slug then 'failed' else 'cancelled'
     end,
-    failed_at = case when state.step_slug = failed.failed_step_slug then now() end,
-    cancelled_at = case when state.step_slug <> failed.failed_step_slug then now() end,
+    failed_at = case
+      when state.step_slug = failed.failed_step_slug then greatest(now(), state.started_at)
+    end,
+    cancelled_at = case
+      when state.step_slug <> failed.failed_step_slug then greatest(now(), state.started_at)
+    end,
     error_message = case
       when state.step_slug = failed.failed_step_slug then failed.error_message
     end

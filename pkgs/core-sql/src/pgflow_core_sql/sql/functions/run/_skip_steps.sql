@@ -48,7 +48,8 @@ begin
     order by named.run_id, named.step_slug, named.place
   )
   update pgflow.step_states as state
-  set status = 'skipped', skip_reason = affected.reason, skipped_at = now(),
+  set status = 'skipped', skip_reason = affected.reason,
+    skipped_at = greatest(now(), state.started_at),
     error_message = affected.error_message, remaining_tasks = null
   from affected
   where state.run_id = affected.run_id and state.step_slug = affected.step_slug

@@ -28,13 +28,14 @@ begin
   perform pgflow._lock_runs(cancel_runs.run_ids, 'exclusive');
   with cancelled as (
     update pgflow.runs as run
-    set status = 'cancelled', cancelled_at = now(), error_message = left(cancel_runs.reason, 10000)
+    set status = 'cancelled', cancelled_at = greatest(now(), run.started_at),
+      error_message = left(cancel_runs.reason, 10000)
     where run.run_id = any (cancel_runs.run_ids) and run.status = 'started'
     returning run.run_id
   ),
   states as (
     update pgflow.step_states as state
-    set status = 'cancelled', cancelled_at = now()
+    set status = 'cancelled', cancelled_at = greatest(now(), state.started_at)
     from cancelled
     where state.run_id = cancelled.run_id and state.status in ('created', 'started')
   )

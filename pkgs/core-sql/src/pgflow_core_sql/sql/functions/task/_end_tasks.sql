@@ -16,8 +16,12 @@ as $$
 begin
   update pgflow.step_tasks as task
   set status = _end_tasks.status,
-    cancelled_at = case when _end_tasks.status = 'cancelled' then now() end,
-    skipped_at = case when _end_tasks.status = 'skipped' then now() end
+    cancelled_at = case
+      when _end_tasks.status = 'cancelled' then greatest(now(), task.started_at)
+    end,
+    skipped_at = case
+      when _end_tasks.status = 'skipped' then greatest(now(), task.started_at)
+    end
   from unnest(_end_tasks.run_ids, coalesce(_end_tasks.step_slugs, '{}'))
     as ended (run_id, step_slug)
   where task.run_id = ended.run_id and task.status in ('queued', 'started')

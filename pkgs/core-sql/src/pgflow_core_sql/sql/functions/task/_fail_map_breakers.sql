@@ -21,7 +21,7 @@ declare
 begin
   with broken as (
     update pgflow.step_tasks as task
-    set status = 'failed', failed_at = now(), output = report.output,
+    set status = 'failed', failed_at = greatest(now(), task.started_at), output = report.output,
       error_message = format(
         'step %s returned %s, but map %s runs over it and needs an array',
         step.step_slug, coalesce(jsonb_typeof(report.output), 'nothing'), over.step_slug

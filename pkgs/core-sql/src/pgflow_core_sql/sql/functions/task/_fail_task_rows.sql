@@ -23,7 +23,9 @@ begin
   failed as (
     update pgflow.step_tasks as task
     set status = case when report.retry_at is null then 'failed' else 'queued' end,
-      failed_at = case when report.retry_at is null then now() end,
+      failed_at = case
+        when report.retry_at is null then greatest(now(), task.started_at)
+      end,
       available_at = coalesce(report.retry_at, task.available_at),
       order_at = case
         when report.retry_at > clock_timestamp() then 'infinity'
