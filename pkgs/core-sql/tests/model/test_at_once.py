@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from core_sql_support import Engine, broken_rules
-from core_sql_support.crowd import ENDS_ONCE, Crowd
+from core_sql_support.crowd import DAWDLE, ENDS_ONCE, Crowd
 from core_sql_support.fuzzing import examples
 from core_sql_support.records import Step
 from core_sql_support.replay import Replay
@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 @pytest.fixture
 def strict(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    """A connection to a database in which what has ended refuses to end otherwise."""
+    """A connection to a database that takes its time, and in which what has ended stays so."""
     conn.execute(ENDS_ONCE)
+    conn.execute(DAWDLE)
     return conn
 
 

@@ -7,36 +7,10 @@ from uuid import UUID
 import psycopg
 import pytest
 from core_sql_support import Engine, Session, Task, mapping, step
+from core_sql_support.crowd import DAWDLE
 
 SESSIONS: Final = 8
 ROUNDS: Final = 100
-# Makes the calls overlap in their middle, on a machine of any number of processors.
-DAWDLE: Final = """
-create function public.dawdle() returns trigger language plpgsql as $$
-begin
-  if random() < 0.2 then
-    perform pg_sleep(random() * 0.004);
-  end if;
-  return case when tg_op = 'DELETE' then old else new end;
-end
-$$;
-do $$
-declare
-  v_table regclass;
-begin
-  for v_table in
-    select class.oid from pg_class as class
-    where class.relnamespace = 'pgflow'::regnamespace and class.relkind = 'r'
-      and class.relname <> 'schema_migrations'
-  loop
-    execute format(
-      'create trigger dawdle before insert or update or delete on %s'
-      ' for each row execute function public.dawdle()', v_table
-    );
-  end loop;
-end
-$$;
-"""
 REFUSALS: Final = {
     "PF001",  # the flow is being made anew
     "PF002",  # the run was deleted

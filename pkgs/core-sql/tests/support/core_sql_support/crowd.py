@@ -11,6 +11,34 @@ import psycopg
 from core_sql_support.engine import Engine, Task
 from core_sql_support.invariants import broken_rules
 
+DAWDLE: Final = """
+create function public.dawdle() returns trigger language plpgsql as $$
+begin
+  if random() < 0.2 then
+    perform pg_sleep(random() * 0.004);
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end
+$$;
+do $$
+declare
+  v_table regclass;
+begin
+  for v_table in
+    select class.oid from pg_class as class
+    where class.relnamespace = 'pgflow'::regnamespace and class.relkind = 'r'
+      and class.relname <> 'schema_migrations'
+  loop
+    execute format(
+      'create trigger dawdle before insert or update or delete on %s'
+      ' for each row execute function public.dawdle()', v_table
+    );
+  end loop;
+end
+$$;
+"""
+"""Makes calls overlap in their middle, on a machine of any number of processors."""
+
 ENDS_ONCE: Final = """
 create function public.refuse_second_end() returns trigger language plpgsql as $$
 begin

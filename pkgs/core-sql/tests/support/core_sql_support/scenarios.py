@@ -123,7 +123,7 @@ _inputs = st.lists(_json_values, min_size=1, max_size=2)
 _operations = _weighted(
     (5, st.tuples(st.just("claim"), st.integers(0, 9), _workers)),
     (5, st.tuples(st.just("report"), _batches, st.none() | _workers)),
-    (2, st.tuples(st.just("report_held"), _halves, _values, _rarely(st.just(False), True))),
+    (2, st.tuples(st.just("report_held"), _halves, _values, st.booleans())),
     (2, st.tuples(st.just("report_held"), _halves, st.just([]), st.just(True))),
     (2, st.tuples(st.just("work"), st.integers(1, 3), _values)),
     (1, st.tuples(st.just("start"), st.integers(0, 1), _inputs)),
