@@ -1,7 +1,8 @@
 """Defects of the SQL core that this one descends from: none of them is here.
 
 One test a defect, or more, numbered as they were found. Each asserts what the original got wrong,
-so that it fails there; how things work in full is told by the tests beside this file.
+so that it fails there; how things work in full is told by the tests beside this file. The events of
+14 and the topics of 19 are in steering/test_realtime.py, the rights of 19 in rights/test_roles.py.
 """
 
 from datetime import timedelta

@@ -89,6 +89,56 @@ def test_payloads_carry_what_the_transition_brought(realtime: Engine, chain: str
     assert completed["event_type"] == "step:completed"
 
 
+def test_an_output_that_breaks_a_map_sends_the_step_then_the_run(realtime: Engine):
+    slug = realtime.flow("maps", {"make": {}, "each": {"deps_slugs": ["make"], "step_type": "map"}})
+    run_id = realtime.start(slug)
+    realtime.complete(realtime.claim()[0], "no array")
+
+    sent = events(realtime, run_id)
+    assert sent[2:] == ["step:make:failed", "step:each:cancelled", "run:failed"]
+    reason = "step make returned string, but map each runs over it and needs an array"
+    for event in ("step:make:failed", "run:failed"):
+        assert payload(realtime, event)["error_message"] == reason
+
+
+def test_an_event_has_the_same_keys_whatever_led_to_it(realtime: Engine):
+    unmet = {"required_input_pattern": '{"never": true}'}
+    tries = {"max_attempts": 1, "when_exhausted": "skip-cascade"}
+    slug = realtime.flow(
+        "paths",
+        {
+            "by_condition": {"when_unmet": "skip-cascade", **unmet},
+            "with_it": {"deps_slugs": ["by_condition"]},
+            "by_failure": tries,
+            "with_that": {"deps_slugs": ["by_failure"]},
+            "empty": {"step_type": "map"},
+            "full": {},
+            "last": {"deps_slugs": ["full"], "when_unmet": "fail", **unmet},
+        },
+    )
+    failing = realtime.flow("failing", {"only": {"max_attempts": 1}})
+    realtime.start(slug, [])
+    realtime.start(failing)
+    tasks = {task.step: task for task in realtime.claim()}
+    realtime.fail(tasks["by_failure"])
+    realtime.fail(tasks["only"])
+    realtime.complete(tasks["full"])
+
+    ways = realtime.rows(
+        """
+        select payload ->> 'event_type', count(*),
+          count(distinct array(select jsonb_object_keys(payload)))
+        from realtime.messages group by 1
+        """
+    )
+    assert {event: keys for event, _, keys in ways} == dict.fromkeys(
+        [event for event, _, _ in ways], 1
+    )
+    sent = {event: times for event, times, _ in ways}
+    assert (sent["step:skipped"], sent["step:completed"], sent["step:failed"]) == (4, 2, 2)
+    assert sent["run:failed"] == 2
+
+
 def test_a_transaction_that_is_rolled_back_sends_nothing(realtime: Engine, chain: str, db: str):
     with psycopg.connect(db) as conn:
         conn.execute("select * from pgflow.start_flow(%s, '{}')", (chain,))

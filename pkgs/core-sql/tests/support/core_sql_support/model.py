@@ -261,10 +261,9 @@ class Run:
     def retry(self) -> None:
         """Go on with a run that failed or was cancelled; what is completed stays so."""
         if self.status != "started":
-            reasons = {slug: state.skip_reason for slug, state in self.states.items()}
-            again = {s for s in reasons if reasons[s] in ("handler_failed", "dependency_skipped")}
-            unmet = [slug for slug in reasons if reasons[slug] == "condition_unmet"]
-            self._reopen(again - self._held_back(unmet), repeated=set())
+            skipped = {slug for slug, state in self.states.items() if state.status == "skipped"}
+            unmet = {s for s in skipped if self.states[s].skip_reason == "condition_unmet"}
+            self._reopen(skipped - unmet - self._held_back(unmet), repeated=set())
 
     def restart(self, slug: str) -> None:
         """Repeat a step and all that depends on it, but for what another step's skip took."""

@@ -257,6 +257,9 @@ class Replay:
 
     def _send(self, failures: list[Sent], outputs: list[Sent], worker: int | None = None) -> None:
         """Report to the database and to the model, and compare what they refuse."""
+        if worker is None and len(failures) + len(outputs) == 1:
+            self._send_one(*(failures or outputs)[0], fails=bool(failures))
+            return
         failed, completed = _columns(self.run_ids, failures), _columns(self.run_ids, outputs)
         errors = [report.error for _, report in failures]
         finals = [report.is_final for _, report in failures]
@@ -282,6 +285,22 @@ class Replay:
         assert sorted(map(repr, answers)) == sorted(map(repr, self._answers(refused)))
         if worker is not None:
             self._let_claim([row for row in rows if row[7] is None], quantity, worker)
+
+    def _send_one(self, place: int, report: Report, *, fails: bool) -> None:
+        """Report by the functions for one task, which give its row."""
+        run, task = self.runs[place], (self.run_ids[place], report.step, report.index)
+        columns = "select status, attempts_count from pgflow"
+        if fails:
+            arguments = (*task, report.error, report.attempt, report.is_final, report.delay)
+            query = f"{columns}.fail_task(%s, %s, %s, %s, %s, %s, %s)"
+            run.fail([report])
+        else:
+            arguments = (*task, as_text(report.output), report.attempt)
+            query = f"{columns}.complete_task(%s, %s, %s, %s, %s)"
+            run.complete([report])
+        left = run.tasks.get((report.step, report.index))
+        wanted = [] if left is None else [(left.status, left.attempts)]
+        assert self.conn.execute(query, arguments).fetchall() == wanted
 
     def _answers(self, refused: Iterable[tuple[Sent, str | None]]) -> list[tuple[Any, ...]]:
         return [(self.run_ids[place], *each[:3], reason) for (place, each), reason in refused]
