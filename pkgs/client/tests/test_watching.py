@@ -115,6 +115,27 @@ async def test_who_comes_as_the_last_watcher_leaves_is_told_as_well(
         await wait
 
 
+async def test_a_mark_goes_also_where_its_watch_ends_just_as_the_watchers_time_is_up(
+    db, hand, greet, eventually, monkeypatch
+):
+    from pgflow_client._async.watcher import Bell
+
+    wait = Bell.wait
+
+    async def wait_in_vain(self: Bell, socket: int | None, seconds: float) -> bool:
+        await wait(self, socket, seconds)
+        return False
+
+    monkeypatch.setattr(Bell, "wait", wait_in_vain)
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(greet, "you")
+        waiting = asyncio.create_task(run.wait())
+        await eventually(hand.watched)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await eventually(lambda: not hand.watched())
+
+
 async def test_a_run_that_is_deleted_ends_its_watches_at_once(
     db, hand, conn, greet, eventually, no_polling
 ):

@@ -251,7 +251,8 @@ class Watcher:
                 return
             left = marks.seconds_left() if marks.run_ids else _LINGER
             was_rung = bell.wait(None if conn is None else conn.fileno(), left)
-            if not was_rung and not self._watches:
+            # With marks left there is something to take back: a ring may come as the time is up.
+            if not was_rung and not self._watches and not marks.run_ids:
                 return
 
     def _mark(self, conn: Connection[Any] | None, marks: Marks) -> None:
