@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pgflow_cli.columns import lay_out
 from pgflow_cli.printing import paint, spell_seconds
 from pgflow_cli.watching import COLORS
 
@@ -30,13 +31,14 @@ def overview_lines(overview: Overview) -> Iterator[str]:
     if overview.flows:
         heads = ("flow", "steps", "running", "completed", "failed", "cancelled")
         tasks = ("tasks ready", "delayed", "claimed")
-        yield from _table((*heads, *tasks), [_flow_row(flow) for flow in overview.flows])
+        yield from lay_out((*heads, *tasks), [_flow_row(flow) for flow in overview.flows])
     else:
         yield "no flows yet: `pgflow worker MODULE:FLOW` defines one and serves it"
     yield ""
     if overview.workers:
         rows = [_worker_row(worker) for worker in overview.workers]
-        yield from _table(("worker", "state", "started", "flows", "id"), rows)
+        of_workers = ("worker", "state", "started", "flows", "id")
+        yield from lay_out(of_workers, rows, whole={"id"}, first_to_go=("id",))
     else:
         yield "no workers"
 
@@ -56,7 +58,7 @@ def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Ite
         yield f"{run.failed_step_slug or 'the run'} failed: {run.error_message}"
     yield ""
     heads = ("step", "kind", "status", "tasks", "failed attempts", "time", "why")
-    yield from _table(heads, [_step_row(step) for step in run.steps])
+    yield from lay_out(heads, [_step_row(step) for step in run.steps])
     if attempts is None:
         yield ""
         yield "The attempts that failed are shown to members of pgflow_reader."
@@ -73,7 +75,9 @@ def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
         yield "no such runs"
         return
     heads = ("run", "flow", "status", "started", "time", "tags", "why")
-    yield from _table(heads, [_summary_row(run) for run in runs])
+    yield from lay_out(
+        heads, [_summary_row(run) for run in runs], whole={"run", "status", "started"}
+    )
 
 
 def worker_lines(
@@ -84,7 +88,8 @@ def worker_lines(
         yield "no workers: `pgflow worker MODULE:FLOW` runs one"
         return
     heads = ("worker", "state", "started", "last heard of", "tasks", "flows", "id")
-    yield from _table(heads, [_load_row(worker, loads) for worker in workers])
+    rows = [_load_row(worker, loads) for worker in workers]
+    yield from lay_out(heads, rows, whole={"id"}, first_to_go=("id", "started"))
     held = [
         (worker.place, task)
         for worker in workers
@@ -94,13 +99,13 @@ def worker_lines(
     if held:
         yield ""
         heads = ("worker", "flow", "step", "task", "attempt", "for", "run")
-        yield from _table(heads, [_held_row(place, task) for place, task in held])
+        yield from lay_out(heads, [_held_row(place, task) for place, task in held], whole={"run"})
 
 
 def _load_row(worker: WorkerOverview, loads: Mapping[UUID, WorkerLoad]) -> tuple[object, ...]:
     load = loads.get(worker.worker_id)
     state = {"deprecated": "draining"}.get(worker.state, worker.state)
-    started = f"{worker.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    started = _when(worker.started_at)
     heard = f"{spell_seconds(_seconds_since(worker.last_heartbeat_at))} ago"
     count = 0 if load is None else load.count
     flows = _short(", ".join(worker.flow_slugs))
@@ -123,8 +128,15 @@ def _summary_row(run: RunSummary) -> tuple[object, ...]:
     tags = " ".join(f"{name}={_plain(value)}" for name, value in run.tags.items())
     where = f"{run.failed_step_slug}: " if run.failed_step_slug else ""
     why = _short(f"{where}{run.error_message or ''}".partition("\n")[0])
-    started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    started = _when(run.started_at)
     return (run.run_id, run.flow_slug, run.status, started, time, _short(tags), why)
+
+
+def _when(instant: datetime) -> str:
+    """Spell an instant: without the day, where that is today."""
+    local = instant.astimezone()
+    is_today = local.date() == datetime.now().astimezone().date()
+    return f"{local:%H:%M:%S}" if is_today else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def _plain(value: object) -> str:
@@ -142,7 +154,7 @@ def _flow_row(flow: FlowOverview) -> tuple[object, ...]:
 
 
 def _worker_row(worker: WorkerOverview) -> tuple[object, ...]:
-    started = f"{worker.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    started = _when(worker.started_at)
     return (worker.place, worker.state, started, ", ".join(worker.flow_slugs), worker.worker_id)
 
 
@@ -169,12 +181,3 @@ def _duration(run: RunProgress) -> str:
     end = run.ended_at or datetime.now(UTC)
     spelt = spell_seconds(max(0.0, (end - run.started_at).total_seconds()))
     return f"took {spelt}" if run.is_ended else f"under way for {spelt}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
-    # A column in which nothing is said is left out.
-    used = [column for column, _ in enumerate(heads) if any(row[column] for row in texts[1:])]
-    widths = {column: max(len(row[column]) for row in texts) for column in used}
-    for row in texts:
-        yield "  ".join(row[column].ljust(widths[column]) for column in used).rstrip()

@@ -1,0 +1,66 @@
+"""Rows as lines with columns, made to fit a terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+__all__ = ["lay_out"]
+
+_GAP: Final = "  "
+# Below this nothing is recognised any more.
+_LEAST: Final = 6
+
+
+def lay_out(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    whole: Collection[str] = (),
+    first_to_go: Collection[str] = (),
+) -> Iterator[str]:
+    """Give the lines of a table; in a pipe they are as wide as they need to be.
+
+    Args:
+        heads: The names of the columns.
+        rows: The cells. A column in which nothing is said is left out.
+        whole: Columns that are never cut, such as ids, which people copy.
+        first_to_go: Columns that are left out on a terminal that is too narrow for all.
+    """
+    texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    columns = [place for place, _ in enumerate(heads) if any(row[place] for row in texts[1:])]
+    widths = {place: max(len(row[place]) for row in texts) for place in columns}
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if room is not None:
+        for place in [each for each in columns if heads[each] in first_to_go]:
+            if _total(widths) > room:
+                del widths[place]
+        _shrink(widths, room, {place for place in widths if heads[place] in whole})
+    for row in texts:
+        cells = (_fit(row[place], width).ljust(width) for place, width in widths.items())
+        yield _GAP.join(cells).rstrip()
+
+
+def _shrink(widths: dict[int, int], room: int, whole: Collection[int]) -> None:
+    """Take from the widest column again and again, until all fit, or nothing is left to take."""
+    while _total(widths) > room:
+        widest = max(
+            (place for place, width in widths.items() if place not in whole and width > _LEAST),
+            key=widths.__getitem__,
+            default=None,
+        )
+        if widest is None:
+            return
+        widths[widest] -= 1
+
+
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + len(_GAP) * (len(widths) - 1)
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,46 @@
+"""Tables fit the terminal that they are shown on, and are whole everywhere else."""
+
+import shutil
+import sys
+
+import pytest
+from pgflow_cli.columns import lay_out
+
+HEADS = ("id", "name", "why", "empty")
+ROWS = [("x" * 20, "a" * 12, "because " * 5, ""), ("y" * 20, "b", "", "")]
+
+
+@pytest.fixture
+def columns(monkeypatch: pytest.MonkeyPatch):
+    def set_columns(width: int) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert shutil.get_terminal_size().columns == width
+
+    return set_columns
+
+
+def test_a_pipe_gets_all_of_it():
+    lines = list(lay_out(HEADS, ROWS))
+    assert "because because because because because" in lines[1]
+    assert "empty" not in lines[0]
+
+
+def test_a_terminal_gets_what_fits_and_ids_stay_whole(columns):
+    columns(50)
+    lines = list(lay_out(HEADS, ROWS, whole={"id"}))
+    assert max(map(len, lines)) <= 50
+    assert lines[1].startswith("x" * 20)
+    assert lines[1].endswith("…")
+
+
+def test_what_may_go_goes_first(columns):
+    columns(50)
+    lines = list(lay_out(HEADS, ROWS, whole={"id"}, first_to_go=("id",)))
+    assert "id" not in lines[0]
+    assert "a" * 12 in lines[1]
+
+
+def test_a_terminal_that_is_too_narrow_for_anything_is_overrun(columns):
+    columns(10)
+    assert "x" * 20 in list(lay_out(HEADS, ROWS, whole={"id"}))[1]
