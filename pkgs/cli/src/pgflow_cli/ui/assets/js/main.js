@@ -22,7 +22,7 @@ function App() {
     read("/api/about").then((given) => {
       setClock(given.at);
       setAbout(given);
-    }).catch(() => {});
+    }).catch(() => setAbout((before) => before ?? { may_act: false, database: "", version: "" }));
   }, [isLost]);
   useKeys(() => setHelp(true));
   const here = route.segments[0] ?? "flows";
@@ -37,7 +37,7 @@ function App() {
       </div>
     </header>
     <div class="lost ${isLost ? "is-shown" : ""}" role="status">${isLost && "The server does not answer. What is shown may be out of date; it is tried again."}</div>
-    <main id="main" tabindex="-1"><${Page} route=${route} about=${about} /></main>
+    <main id="main" tabindex="-1">${about && html`<${Page} route=${route} about=${about} />`}</main>
     <${Dialog} title="Keys" isOpen=${isHelp} onClose=${() => setHelp(false)}><${Keys} /><//>`;
 }
 

@@ -13,13 +13,17 @@ import { RunList } from "../run_list.js";
 
 export function FlowPage({ slug, about }) {
   const { definition, statistics, problem } = useLive(`/api/live/flows/${encodeURIComponent(slug)}`);
+  const latest = useLive(`/api/live/runs${queryOf({ flow: slug })}`);
   const [selected, setSelected] = useState(null);
   useEffect(() => {
     document.title = `${slug} · pgflow`;
   }, [slug]);
   if (definition === null) return html`<h1>${slug}</h1><${Empty} title="There is no such flow.">
     <p>A worker that serves it defines it. <a href="/flows">All flows</a></p><//>`;
-  const step = definition?.steps.find((each) => each.step_slug === selected);
+  // All at once: what comes later would push away what is there.
+  const isThere = definition && (latest.runs || latest.problem);
+  if (!isThere) return html`<h1>${slug}</h1><${ProblemNotice} problem=${problem} />${!problem && html`<${Waiting} lines=${12} />`}`;
+  const step = definition.steps.find((each) => each.step_slug === selected);
   return html`<nav class="crumbs" aria-label="You are here"><a href="/flows">Flows</a></nav>
     <h1>${slug}</h1>
     <${ProblemNotice} problem=${problem} />
@@ -27,18 +31,18 @@ export function FlowPage({ slug, about }) {
     <div class="columns">
       <div>
         <${Panel} title="Steps" kind="dag-panel">
-          ${definition ? html`<${Dag} steps=${definition.steps} selected=${selected}
-              onSelect=${(each) => setSelected(each === selected ? null : each)} />
-            <${Legend} steps=${definition.steps} />
-            ${step ? html`<${StepFacts} step=${step} flow=${definition} />`
-              : definition.steps.length > 0 && html`<p class="hint panel-foot">Select a step to see its options.</p>`}` : html`<${Waiting} lines=${4} />`}
+          <${Dag} steps=${definition.steps} selected=${selected}
+            onSelect=${(each) => setSelected(each === selected ? null : each)} />
+          <${Legend} steps=${definition.steps} />
+          ${step ? html`<${StepFacts} step=${step} />`
+            : definition.steps.length > 0 && html`<p class="hint panel-foot">Select a step to see its options.</p>`}
         <//>
-        <${LatestRuns} slug=${slug} />
+        <${LatestRuns} slug=${slug} latest=${latest} />
       </div>
       <div>
-        <${Panel} title="Start a run">${definition ? html`<${Start} slug=${slug} definition=${definition} about=${about} />` : html`<${Waiting} />`}<//>
-        <${Panel} title="Options">${definition ? html`<${Options} options=${definition.options} />` : html`<${Waiting} />`}<//>
-        ${definition?.input_schema && html`<${Panel} title="Input schema"><${JsonTree} value=${definition.input_schema} /><//>`}
+        <${Panel} title="Start a run"><${Start} slug=${slug} definition=${definition} about=${about} /><//>
+        <${Panel} title="Options"><${Options} options=${definition.options} /><//>
+        ${definition.input_schema && html`<${Panel} title="Input schema"><${JsonTree} value=${definition.input_schema} /><//>`}
       </div>
     </div>`;
 }
@@ -72,7 +76,7 @@ function Legend({ steps }) {
 
 const SKIPS = { fail: "the run fails", skip: "it is skipped", "skip-cascade": "it is skipped, and all that depends on it" };
 
-export function StepFacts({ step, flow }) {
+export function StepFacts({ step }) {
   return html`<div class="step-facts">
     <h3>${step.step_slug}</h3>
     <dl class="pairs">
@@ -118,12 +122,11 @@ function Start({ slug, definition, about }) {
     onSubmit=${start} label="Start a run" />`;
 }
 
-function LatestRuns({ slug }) {
-  const { runs, problem } = useLive(`/api/live/runs${queryOf({ flow: slug })}`);
+function LatestRuns({ slug, latest: { runs, problem } }) {
   const more = html`<a href=${`/runs${queryOf({ flow: slug })}`}>All runs</a>`;
   return html`<${Panel} title="Latest runs" actions=${more} kind="is-flush">
     <${ProblemNotice} problem=${problem} />
-    ${!runs ? html`<${Waiting} lines=${4} />` : !runs.runs.length ? html`<p class="hint panel-foot">None yet.</p>`
+    ${!runs ? null : !runs.runs.length ? html`<p class="hint panel-foot">None yet.</p>`
       : html`<${RunList} runs=${runs.runs.slice(0, 10)} withFlow=${false} />`}
   <//>`;
 }

@@ -21,7 +21,7 @@ const MOST_STREAMS = 2;
 export function RunPage({ runId, about }) {
   const details = useLive(`/api/live/runs/${encodeURIComponent(runId)}`);
   const { summary, progress, problem } = details;
-  const { value: definition } = useRead(summary ? `/api/flows/${encodeURIComponent(summary.flow_slug)}` : null);
+  const { value: definition, problem: missing } = useRead(summary ? `/api/flows/${encodeURIComponent(summary.flow_slug)}` : null);
   const [selected, setSelected] = useState(null);
   useEffect(() => {
     document.title = `${summary ? summary.flow_slug : "Run"} ${runId.slice(0, 8)} · pgflow`;
@@ -31,25 +31,28 @@ export function RunPage({ runId, about }) {
   if (problem && !summary) return html`<h1>Run</h1>${problem.kind === "RunNotFound"
     ? html`<${Empty} title="There is no such run."><p>It may have been deleted. <a href="/runs">All runs</a></p><//>`
     : html`<${ProblemNotice} problem=${problem} />`}`;
-  if (!summary || !progress) return html`<h1>Run</h1><${Waiting} lines=${8} />`;
+  // All at once: what comes later would push away what is there.
+  if (!summary || !progress || !(definition || missing)) return html`<h1>Run</h1><${Waiting} lines=${8} />`;
   const steps = definition?.steps.filter((step) => states.has(step.step_slug));
   return html`<${Head} runId=${runId} summary=${summary} progress=${progress} about=${about} selected=${selected} />
     <${ProblemNotice} problem=${problem} />
     <${Outcome} summary=${summary} onSelect=${setSelected} />
     <${Panel} title="Steps" kind="dag-panel">${steps
-      ? html`<${Dag} steps=${steps} progress=${states} selected=${selected} onSelect=${toggle} />` : html`<${Waiting} lines=${4} />`}<//>
+      ? html`<${Dag} steps=${steps} progress=${states} selected=${selected} onSelect=${toggle} />` : html`<${ProblemNotice} problem=${missing} />`}<//>
     ${selected && states.has(selected) && html`<${StepDetails} key=${selected} runId=${runId} details=${details}
       state=${states.get(selected)} step=${definition?.steps.find((step) => step.step_slug === selected)}
       onClose=${() => setSelected(null)} />`}
-    ${!selected && details.streams.map((slug) => html`<${Panel} key=${slug} title=${`Emitted by ${slug}`}>
-      <${Stream} runId=${runId} step=${slug} isMap=${states.get(slug)?.kind === "map"} /><//>`).slice(0, MOST_STREAMS)}
     <${Panel} title="Timeline"><${Timeline} details=${details} selected=${selected} onSelect=${toggle} /><//>
     <div class="columns is-even">
-      <${Panel} title="Input"><${Value} runId=${runId} kind="run_input" size=${details.sizes.input} /><//>
-      <${Panel} title="Output"><${Value} runId=${runId} kind="run_output" size=${details.sizes.output}
-        version=${`${progress.status}${progress.ended_at}`} absent=${absentOutput(progress.status)} /><//>
-    </div>
-    <${Panel} title="Events"><${EventList} events=${details.events} /><//>`;
+      <div>
+        ${!selected && details.streams.slice(0, MOST_STREAMS).map((slug) => html`<${Panel} key=${slug} title=${`Emitted by ${slug}`}>
+          <${Stream} runId=${runId} step=${slug} isMap=${states.get(slug)?.kind === "map"} /><//>`)}
+        <${Panel} title="Input"><${Value} runId=${runId} kind="run_input" size=${details.sizes.input} /><//>
+        <${Panel} title="Output"><${Value} runId=${runId} kind="run_output" size=${details.sizes.output}
+          version=${`${progress.status}${progress.ended_at}`} absent=${absentOutput(progress.status)} /><//>
+      </div>
+      <div><${Panel} title="Events"><${EventList} events=${details.events} /><//></div>
+    </div>`;
 }
 
 const absentOutput = (status) => status === "started" ? "It comes when the run completes." : status === "completed" ? "There is none." : `There is none: the run ${status === "failed" ? "failed" : "was cancelled"}.`;

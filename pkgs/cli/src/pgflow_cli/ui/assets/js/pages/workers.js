@@ -15,15 +15,16 @@ export function WorkersPage() {
   useEffect(() => {
     document.title = "Workers · pgflow";
   }, []);
+  if (!workers) return html`<h1>Workers</h1><${ProblemNotice} problem=${problem} />${!problem && html`<${Waiting} lines=${12} />`}`;
   return html`<h1>Workers</h1>
     <${ProblemNotice} problem=${problem} />
-    ${!workers ? !problem && html`<${Waiting} lines=${4} />` : html`<${WorkerList} workers=${workers} />`}
+    <${WorkerList} workers=${workers} />
     <div class="columns is-even">
-      <${Panel} title="Queue over time">${history ? html`<${LineChart} points=${history} lines=${LINES} label="Tasks over time" />` : html`<${Waiting} lines=${4} />`}<//>
-      <${Panel} title="Queue by flow" kind="is-flush">${queues ? html`<${Queues} queues=${queues} />` : html`<${Waiting} lines=${4} />`}<//>
+      <${Panel} title="Queue over time"><${LineChart} points=${history} lines=${LINES} label="Tasks over time" /><//>
+      <${Panel} title="Queue by flow" kind="is-flush"><${Queues} queues=${queues} /><//>
     </div>
     <h2 class="section">Database</h2>
-    ${health ? html`<${Health} health=${health} />` : html`<${Waiting} lines=${6} />`}`;
+    <${Health} health=${health} />`;
 }
 
 const STATES = { alive: "alive", deprecated: "draining", lost: "lost" };
