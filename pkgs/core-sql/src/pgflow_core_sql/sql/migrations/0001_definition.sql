@@ -2,6 +2,10 @@
 --
 -- Slugs compare bytewise (collate "C"), which is what slugs need and several times faster in an
 -- index than a language's order.
+--
+-- Of the indexes of a table only one begins with the flow. With two, a plan that was made before
+-- there were statistics would take either for a search by flow and step, and read the whole flow
+-- for each step.
 
 create table pgflow.flows (
   flow_slug text collate "C" primary key,
@@ -67,7 +71,7 @@ create table pgflow.steps (
   output_schema jsonb,
   created_at timestamptz not null default now(),
   primary key (flow_slug, step_slug),
-  constraint index_is_unique_in_flow unique (flow_slug, step_index),
+  constraint index_is_unique_in_flow unique (step_index, flow_slug),
   constraint slug_is_valid check (
     step_slug ~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$' and step_slug <> 'run'
   ),
@@ -93,6 +97,9 @@ create table pgflow.steps (
     or num_nonnulls(required_input_pattern, forbidden_input_pattern) = 0
   )
 );
+
+-- Serves: claim_tasks, to see whether a flow has steps that are claimed apart. Mostly empty.
+create index steps_apart_idx on pgflow.steps (flow_slug) where claimed_apart;
 
 comment on table pgflow.steps is 'One row a step of a flow, in topological order of step_index.';
 comment on column pgflow.steps.flow_slug is 'The flow that the step belongs to.';
@@ -148,7 +155,7 @@ create table pgflow.deps (
   step_slug text collate "C" not null,
   orders_only boolean not null default false,
   created_at timestamptz not null default now(),
-  primary key (flow_slug, dep_slug, step_slug),
+  primary key (dep_slug, flow_slug, step_slug),
   constraint step_exists foreign key (flow_slug, step_slug)
   references pgflow.steps (flow_slug, step_slug),
   constraint dep_exists foreign key (flow_slug, dep_slug)
@@ -157,7 +164,7 @@ create table pgflow.deps (
 );
 
 -- Serves: assembling a step's input from its dependencies, and the foreign key to the step.
-create index deps_of_step_idx on pgflow.deps (flow_slug, step_slug);
+create index deps_of_step_idx on pgflow.deps (step_slug, flow_slug);
 
 comment on table pgflow.deps is 'One row an edge of a flow: step_slug waits for dep_slug.';
 comment on column pgflow.deps.flow_slug is 'The flow of both steps.';

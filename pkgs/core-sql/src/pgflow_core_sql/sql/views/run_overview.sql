@@ -1,4 +1,6 @@
 -- Runs as people look at them: how far, how long, and what went wrong.
+--
+-- Holds no volatile function: with one, a query's order and limit would come after reading all runs.
 create or replace view pgflow.run_overview as
 select
   run.run_id,
@@ -26,7 +28,7 @@ cross join lateral (
 
 comment on view pgflow.run_overview is
 'Runs as people look at them: how far, how long, and what went wrong. Order by run_id desc for '
-'the newest.';
+'the newest; pgflow.list_runs pages through those of a flow.';
 
 comment on column pgflow.run_overview.run_id is 'The run.';
 

@@ -18,7 +18,7 @@ begin
     completed_at = case when done.is_last then greatest(now(), run.started_at) end,
     output = case when done.is_last then pgflow._leaf_outputs(run.run_id, run.flow_slug) end
   from (
-    select counted.run_id, counted.steps,
+    select live.place, counted.steps,
       live.status = 'started' and live.remaining_steps = counted.steps as is_last
     from (
       select step.run_id, count(*)::int as steps
@@ -26,9 +26,14 @@ begin
       group by step.run_id
       order by step.run_id
     ) as counted
-    join pgflow.runs as live on live.run_id = counted.run_id
+    cross join lateral (
+      select each.ctid as place, each.status, each.remaining_steps
+      from pgflow.runs as each
+      where each.run_id = counted.run_id
+      offset 0
+    ) as live
   ) as done
-  where run.run_id = done.run_id;
+  where run.ctid = done.place;
 end
 $$;
 

@@ -22,7 +22,13 @@ begin
       failed_step_slug = cause.step_slug
     from unnest(_fail_runs.run_ids, _fail_runs.step_slugs, _fail_runs.error_messages)
       as cause (run_id, step_slug, error_message)
-    where run.run_id = cause.run_id and run.status = 'started'
+    cross join lateral (
+      select each.ctid as place
+      from pgflow.runs as each
+      where each.run_id = cause.run_id and each.status = 'started'
+      offset 0
+    ) as found
+    where run.ctid = found.place
     returning run.run_id, run.failed_step_slug, run.error_message
   )
   update pgflow.step_states as state
@@ -39,7 +45,13 @@ begin
       when state.step_slug = failed.failed_step_slug then failed.error_message
     end
   from failed
-  where state.run_id = failed.run_id and state.status in ('created', 'started');
+  cross join lateral (
+    select each.ctid as place
+    from pgflow.step_states as each
+    where each.run_id = failed.run_id and each.status in ('created', 'started')
+    offset 0
+  ) as found
+  where state.ctid = found.place;
   perform pgflow._end_tasks(_fail_runs.run_ids, null, 'cancelled');
 end
 $$;

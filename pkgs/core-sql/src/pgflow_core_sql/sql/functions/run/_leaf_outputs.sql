@@ -15,10 +15,15 @@ begin
   -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.
   return (
     select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
-    from pgflow.step_states as state
-    join pgflow.steps as step
-      on step.flow_slug = _leaf_outputs.flow_slug and step.step_slug = state.step_slug
-    where state.run_id = _leaf_outputs.run_id and state.status = 'completed' and step.is_leaf
+    from pgflow.steps as step
+    cross join lateral (
+      select each.step_slug, each.output
+      from pgflow.step_states as each
+      where each.run_id = _leaf_outputs.run_id and each.step_slug = step.step_slug
+        and each.status = 'completed'
+      offset 0
+    ) as state
+    where step.flow_slug = _leaf_outputs.flow_slug and step.is_leaf
   );
 end
 $$;

@@ -52,8 +52,14 @@ begin
     skipped_at = greatest(now(), state.started_at),
     error_message = affected.error_message, remaining_tasks = null
   from affected
-  where state.run_id = affected.run_id and state.step_slug = affected.step_slug
-    and (state.status = 'created' or (state.status = 'started' and affected.place = 1))
+  cross join lateral (
+    select each.ctid as place
+    from pgflow.step_states as each
+    where each.run_id = affected.run_id and each.step_slug = affected.step_slug
+      and (each.status = 'created' or (each.status = 'started' and affected.place = 1))
+    offset 0
+  ) as found
+  where state.ctid = found.place
   returning state.run_id, state.step_slug;
 end
 $$;

@@ -32,11 +32,15 @@ begin
       ) as each (run_id, step_slug, task_index, attempt, first_number, items)
       order by each.run_id, each.step_slug, each.task_index
     ) as given
-    join pgflow.step_tasks as task
-      on task.run_id = given.run_id and task.step_slug = given.step_slug
-        and task.task_index = given.task_index and task.status = 'started'
-        and task.attempts_count = coalesce(given.attempt, task.attempts_count)
-    for share of task
+    cross join lateral (
+      select each.attempts_count
+      from pgflow.step_tasks as each
+      where each.run_id = given.run_id and each.step_slug = given.step_slug
+        and each.task_index = given.task_index and each.status = 'started'
+        and each.attempts_count = coalesce(given.attempt, each.attempts_count)
+      for share
+      offset 0
+    ) as task
   ),
   lengthened as (
     insert into pgflow.streams as stream (run_id, step_slug, last_position)

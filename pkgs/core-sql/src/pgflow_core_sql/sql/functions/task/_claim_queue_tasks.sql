@@ -66,9 +66,15 @@ begin
       select run.input from pgflow.runs as run where run.run_id = claimed.run_id
     ) end,
     claimed.attempts_count, null::text
-  from claimed
-  join pgflow.steps as step
-    on step.flow_slug = _claim_queue_tasks.flow_slug and step.step_slug = claimed.step_slug;
+  -- Each step is looked up once: a claim of many tasks is one of few steps.
+  from (select distinct each.step_slug from claimed as each) as kind
+  cross join lateral (
+    select each.step_slug, each.step_type, each.deps_count, each.map_over, each.takes_flow_input
+    from pgflow.steps as each
+    where each.flow_slug = _claim_queue_tasks.flow_slug and each.step_slug = kind.step_slug
+    offset 0
+  ) as step
+  join claimed on claimed.step_slug = step.step_slug;
 end
 $$;
 

@@ -28,16 +28,22 @@ begin
     set status = 'completed', completed_at = greatest(now(), task.started_at),
       output = report.output
     from (
-      select each.run_id, each.step_slug, each.task_index, each.attempt, each.output
+      select found.place, each.output
       from unnest(
         _complete_task_rows.run_ids, _complete_task_rows.step_slugs,
         _complete_task_rows.task_indexes, _complete_task_rows.attempts, _complete_task_rows.outputs
       ) as each (run_id, step_slug, task_index, attempt, output)
+      cross join lateral (
+        select held.ctid as place
+        from pgflow.step_tasks as held
+        where held.run_id = each.run_id and held.step_slug = each.step_slug
+          and held.task_index = each.task_index and held.status = 'started'
+          and held.attempts_count = coalesce(each.attempt, held.attempts_count)
+        offset 0
+      ) as found
       order by each.run_id, each.step_slug, each.task_index
     ) as report
-    where task.run_id = report.run_id and task.step_slug = report.step_slug
-      and task.task_index = report.task_index and task.status = 'started'
-      and task.attempts_count = coalesce(report.attempt, task.attempts_count)
+    where task.ctid = report.place and task.status = 'started'
     returning task.run_id, task.step_slug, task.flow_slug, task.output
   ),
   counted as (
@@ -57,8 +63,12 @@ begin
       group by completed.run_id, completed.step_slug, completed.flow_slug
       order by completed.run_id, completed.step_slug
     ) as batch
-    join pgflow.steps as step
-      on step.flow_slug = batch.flow_slug and step.step_slug = batch.step_slug
+    cross join lateral (
+      select each.step_type
+      from pgflow.steps as each
+      where each.flow_slug = batch.flow_slug and each.step_slug = batch.step_slug
+      offset 0
+    ) as step
     where state.run_id = batch.run_id and state.step_slug = batch.step_slug
     returning state.run_id, state.step_slug, state.status, step.step_type, batch.tasks
   )

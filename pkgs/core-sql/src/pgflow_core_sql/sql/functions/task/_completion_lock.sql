@@ -25,9 +25,15 @@ begin
   into v_may_fail
   from unnest(_completion_lock.run_ids, _completion_lock.step_slugs, _completion_lock.outputs)
     as report (run_id, step_slug, output)
-  join pgflow.runs as run on run.run_id = report.run_id
-  join pgflow.steps as step
-    on step.flow_slug = run.flow_slug and step.step_slug = report.step_slug;
+  cross join lateral (
+    select each.flow_slug from pgflow.runs as each where each.run_id = report.run_id offset 0
+  ) as run
+  cross join lateral (
+    select each.may_fail_run, each.feeds_map
+    from pgflow.steps as each
+    where each.flow_slug = run.flow_slug and each.step_slug = report.step_slug
+    offset 0
+  ) as step;
   return case when v_may_fail then 'exclusive' else 'share' end;
 end
 $$;

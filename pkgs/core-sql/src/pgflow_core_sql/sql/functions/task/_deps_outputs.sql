@@ -19,10 +19,15 @@ begin
   return (
     select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
     from pgflow.deps as dep
-    join pgflow.step_states as state
-      on state.run_id = _deps_outputs.run_id and state.step_slug = dep.dep_slug
+    cross join lateral (
+      select parent.step_slug, parent.output
+      from pgflow.step_states as parent
+      where parent.run_id = _deps_outputs.run_id and parent.step_slug = dep.dep_slug
+        and parent.status = 'completed'
+      offset 0
+    ) as state
     where dep.flow_slug = _deps_outputs.flow_slug and dep.step_slug = _deps_outputs.step_slug
-      and not dep.orders_only and state.status = 'completed'
+      and not dep.orders_only
       and dep.dep_slug is distinct from _deps_outputs.without
   );
 end

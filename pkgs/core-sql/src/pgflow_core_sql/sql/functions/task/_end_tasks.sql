@@ -22,10 +22,16 @@ begin
     skipped_at = case
       when _end_tasks.status = 'skipped' then greatest(now(), task.started_at)
     end
-  from unnest(_end_tasks.run_ids, coalesce(_end_tasks.step_slugs, '{}'))
-    as ended (run_id, step_slug)
-  where task.run_id = ended.run_id and task.status in ('queued', 'started')
-    and (_end_tasks.step_slugs is null or task.step_slug = ended.step_slug);
+  -- Asked for by run alone, so that no plan can do other than go by the runs; and not by place, as
+  -- claims, which hold no run, may be about to move tasks.
+  where task.run_id = any (_end_tasks.run_ids) and task.status in ('queued', 'started')
+    and (
+      _end_tasks.step_slugs is null
+      or (task.run_id, task.step_slug) in (
+        select ended.run_id, ended.step_slug
+        from unnest(_end_tasks.run_ids, _end_tasks.step_slugs) as ended (run_id, step_slug)
+      )
+    );
 end
 $$;
 

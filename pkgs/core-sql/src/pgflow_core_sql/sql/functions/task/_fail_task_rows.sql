@@ -34,9 +34,7 @@ begin
       started_at = case when report.retry_at is null then task.started_at end,
       error_message = report.error_message
     from report
-    where task.run_id = report.run_id and task.step_slug = report.step_slug
-      and task.task_index = report.task_index and task.status = 'started'
-      and task.attempts_count = report.attempt
+    where task.ctid = report.place and task.status = 'started'
     returning task.run_id, task.step_slug, task.task_index, task.flow_slug, task.attempts_count,
       task.last_worker_id, report.started_at, report.retry_at, report.error_message,
       report.error_type, report.traceback, report.when_exhausted, report.step_index

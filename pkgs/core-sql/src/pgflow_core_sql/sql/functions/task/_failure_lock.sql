@@ -17,9 +17,13 @@ begin
     when exists (
       select
       from unnest(_failure_lock.failures) as failure
-      join pgflow.step_tasks as task
-        on task.run_id = failure.run_id and task.step_slug = failure.step_slug
-          and task.task_index = failure.task_index
+      cross join lateral (
+        select each.flow_slug, each.step_slug, each.released_count
+        from pgflow.step_tasks as each
+        where each.run_id = failure.run_id and each.step_slug = failure.step_slug
+          and each.task_index = failure.task_index
+        offset 0
+      ) as task
       where failure.attempt is null or failure.is_final
         or failure.attempt - task.released_count
           >= pgflow._max_attempts(task.flow_slug, task.step_slug)

@@ -11,6 +11,7 @@ language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  -- With an offset, the planner looks into the queue for each flow; without, it may read all of it.
   return array(
     select flow.slug
     from unnest(_flows_with_work.flow_slugs) as flow (slug)
@@ -18,10 +19,12 @@ begin
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
         and not task.claimed_apart
+      offset 0
     ) or exists (
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
         and task.claimed_apart
+      offset 0
     )
   );
 end

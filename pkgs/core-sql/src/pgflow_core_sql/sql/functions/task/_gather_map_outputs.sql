@@ -22,11 +22,19 @@ begin
   )
   from unnest(_gather_map_outputs.run_ids, _gather_map_outputs.step_slugs)
     as ended (run_id, step_slug)
-  join pgflow.runs as run on run.run_id = ended.run_id
-  join pgflow.steps as step
-    on step.flow_slug = run.flow_slug and step.step_slug = ended.step_slug
-  where state.run_id = ended.run_id and state.step_slug = ended.step_slug
-    and step.step_type = 'map';
+  cross join lateral (
+    select each.ctid as place, each.flow_slug
+    from pgflow.step_states as each
+    where each.run_id = ended.run_id and each.step_slug = ended.step_slug
+    offset 0
+  ) as found
+  cross join lateral (
+    select each.step_type
+    from pgflow.steps as each
+    where each.flow_slug = found.flow_slug and each.step_slug = ended.step_slug
+    offset 0
+  ) as step
+  where state.ctid = found.place and step.step_type = 'map';
 end
 $$;
 

@@ -20,10 +20,14 @@ begin
       as each (run_id, step_slug, task_index)
     order by each.run_id, each.step_slug, each.task_index
   ) as report
-  join pgflow.step_tasks as task
-    on task.run_id = report.run_id and task.step_slug = report.step_slug
-      and task.task_index = report.task_index and task.status = 'started'
-  for no key update of task;
+  cross join lateral (
+    select
+    from pgflow.step_tasks as each
+    where each.run_id = report.run_id and each.step_slug = report.step_slug
+      and each.task_index = report.task_index and each.status = 'started'
+    for no key update
+    offset 0
+  ) as task;
 end
 $$;
 

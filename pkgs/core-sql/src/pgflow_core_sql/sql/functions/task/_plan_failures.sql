@@ -9,7 +9,7 @@ create or replace function pgflow._plan_failures(
   failures pgflow.failure_report [], may_exhaust boolean
 )
 returns table (
-  run_id uuid, step_slug text, task_index int, attempt int, started_at timestamptz,
+  place tid, run_id uuid, step_slug text, task_index int, started_at timestamptz,
   retry_at timestamptz, error_message text, error_type text, traceback text,
   when_exhausted text, step_index int
 )
@@ -20,7 +20,7 @@ as $$
 begin
   return query
   select
-    task.run_id, task.step_slug::text, task.task_index, task.attempts_count, task.started_at,
+    task.place, task.run_id, task.step_slug::text, task.task_index, task.started_at,
     case when not _plan_failures.may_exhaust or (
       not report.is_final
       and task.attempts_count - task.released_count
@@ -37,12 +37,22 @@ begin
     )) end,
     report.error_message, report.error_type, report.traceback, step.when_exhausted, step.step_index
   from unnest(_plan_failures.failures) as report
-  join pgflow.step_tasks as task
-    on task.run_id = report.run_id and task.step_slug = report.step_slug
-      and task.task_index = report.task_index and task.status = 'started'
-      and task.attempts_count = coalesce(report.attempt, task.attempts_count)
-  join pgflow.steps as step
-    on step.flow_slug = task.flow_slug and step.step_slug = task.step_slug
+  cross join lateral (
+    select each.ctid as place, each.flow_slug, each.run_id, each.step_slug, each.task_index,
+      each.attempts_count, each.released_count, each.started_at
+    from pgflow.step_tasks as each
+    where each.run_id = report.run_id and each.step_slug = report.step_slug
+      and each.task_index = report.task_index and each.status = 'started'
+      and each.attempts_count = coalesce(report.attempt, each.attempts_count)
+    offset 0
+  ) as task
+  cross join lateral (
+    select each.opt_max_attempts, each.opt_base_delay, each.opt_max_delay, each.opt_jitter,
+      each.when_exhausted, each.step_index
+    from pgflow.steps as each
+    where each.flow_slug = task.flow_slug and each.step_slug = task.step_slug
+    offset 0
+  ) as step
   join pgflow.flows as flow on flow.flow_slug = task.flow_slug;
 end
 $$;

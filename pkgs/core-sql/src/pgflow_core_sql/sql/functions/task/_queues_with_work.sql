@@ -11,6 +11,7 @@ language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  -- With an offset, the planner looks into each queue; without, it may read all of them.
   return query
   select queue.flow_slug, queue.step_slug
   from (
@@ -20,6 +21,7 @@ begin
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued'
         and task.order_at < 'infinity' and not task.claimed_apart
+      offset 0
     )
     union all
     select step.flow_slug, step.step_slug
@@ -29,6 +31,7 @@ begin
         select from pgflow.step_tasks as task
         where task.flow_slug = step.flow_slug and task.step_slug = step.step_slug
           and task.status = 'queued' and task.order_at < 'infinity' and task.claimed_apart
+        offset 0
       )
   ) as queue
   order by random();

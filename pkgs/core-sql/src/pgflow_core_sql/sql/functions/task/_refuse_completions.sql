@@ -29,9 +29,13 @@ begin
     _refuse_completions.run_ids, _refuse_completions.step_slugs, _refuse_completions.task_indexes,
     _refuse_completions.attempts
   ) as report (run_id, step_slug, task_index, attempt)
-  left join pgflow.step_tasks as task
-    on task.run_id = report.run_id and task.step_slug = report.step_slug
-      and task.task_index = report.task_index
+  left join lateral (
+    select each.run_id, each.flow_slug, each.attempts_count, each.status
+    from pgflow.step_tasks as each
+    where each.run_id = report.run_id and each.step_slug = report.step_slug
+      and each.task_index = report.task_index
+    offset 0
+  ) as task on true
   where task.run_id is null or task.status <> 'completed'
     or task.attempts_count <> report.attempt;
 end

@@ -23,14 +23,19 @@ begin
       else task.status
     end
   from unnest(_refuse_failures.failures) as failure
-  left join pgflow.step_tasks as task
-    on task.run_id = failure.run_id and task.step_slug = failure.step_slug
-      and task.task_index = failure.task_index
+  left join lateral (
+    select each.run_id, each.flow_slug, each.attempts_count, each.status
+    from pgflow.step_tasks as each
+    where each.run_id = failure.run_id and each.step_slug = failure.step_slug
+      and each.task_index = failure.task_index
+    offset 0
+  ) as task on true
   where not exists (
     select from pgflow.task_attempts as attempt
     where attempt.run_id = failure.run_id and attempt.step_slug = failure.step_slug
       and attempt.task_index = failure.task_index
       and attempt.attempt = coalesce(failure.attempt, task.attempts_count)
+    offset 0
   );
 end
 $$;

@@ -26,13 +26,32 @@ begin
     end,
     greatest(now(), run.delayed_until) + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_elements.run_ids, _spawn_elements.step_slugs) as started (run_id, step_slug)
-  join pgflow.runs as run on run.run_id = started.run_id
-  join pgflow.steps as step
-    on step.flow_slug = run.flow_slug and step.step_slug = started.step_slug
-  join pgflow.step_states as state
-    on state.run_id = started.run_id and state.step_slug = started.step_slug
-  left join pgflow.steps as source
-    on source.flow_slug = run.flow_slug and source.step_slug = step.map_over
+  cross join lateral (
+    select each.run_id, each.flow_slug, each.input, each.priority, each.first_attempt,
+      each.delayed_until
+    from pgflow.runs as each
+    where each.run_id = started.run_id
+    offset 0
+  ) as run
+  cross join lateral (
+    select each.step_slug, each.map_over, each.opt_start_delay, each.claimed_apart
+    from pgflow.steps as each
+    where each.flow_slug = run.flow_slug and each.step_slug = started.step_slug
+      and each.step_type = 'map'
+    offset 0
+  ) as step
+  cross join lateral (
+    select each.initial_tasks
+    from pgflow.step_states as each
+    where each.run_id = started.run_id and each.step_slug = started.step_slug
+    offset 0
+  ) as state
+  left join lateral (
+    select each.step_type
+    from pgflow.steps as each
+    where each.flow_slug = run.flow_slug and each.step_slug = step.map_over
+    offset 0
+  ) as source on true
   cross join lateral (
     select (value.place - 1)::int as task_index, value.input
     from jsonb_array_elements(case
@@ -48,8 +67,7 @@ begin
     from generate_series(
       0, case when source.step_type = 'map' then state.initial_tasks - 1 else -1 end
     ) as place (task_index)
-  ) as element
-  where step.step_type = 'map';
+  ) as element;
 end
 $$;
 

@@ -28,10 +28,19 @@ begin
     end,
     greatest(now(), run.delayed_until) + make_interval(secs => coalesce(step.opt_start_delay, 0))
   from unnest(_spawn_tasks.run_ids, _spawn_tasks.step_slugs) as started (run_id, step_slug)
-  join pgflow.runs as run on run.run_id = started.run_id
-  join pgflow.steps as step
-    on step.flow_slug = run.flow_slug and step.step_slug = started.step_slug
-  where step.step_type = 'single';
+  cross join lateral (
+    select each.run_id, each.flow_slug, each.priority, each.first_attempt, each.delayed_until
+    from pgflow.runs as each
+    where each.run_id = started.run_id
+    offset 0
+  ) as run
+  cross join lateral (
+    select each.step_slug, each.opt_start_delay, each.claimed_apart
+    from pgflow.steps as each
+    where each.flow_slug = run.flow_slug and each.step_slug = started.step_slug
+      and each.step_type = 'single'
+    offset 0
+  ) as step;
   get diagnostics v_singles = row_count;
   if v_singles < cardinality(_spawn_tasks.run_ids) then
     perform pgflow._spawn_elements(_spawn_tasks.run_ids, _spawn_tasks.step_slugs);

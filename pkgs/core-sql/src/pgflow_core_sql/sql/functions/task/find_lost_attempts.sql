@@ -42,9 +42,13 @@ begin
     find_lost_attempts.run_ids, find_lost_attempts.step_slugs, find_lost_attempts.task_indexes,
     find_lost_attempts.attempts
   ) as held (run_id, step_slug, task_index, attempt)
-  left join pgflow.step_tasks as task
-    on task.run_id = held.run_id and task.step_slug = held.step_slug
-      and task.task_index = held.task_index
+  left join lateral (
+    select each.run_id, each.flow_slug, each.attempts_count, each.status
+    from pgflow.step_tasks as each
+    where each.run_id = held.run_id and each.step_slug = held.step_slug
+      and each.task_index = held.task_index
+    offset 0
+  ) as task on true
   where task.run_id is null or task.attempts_count <> held.attempt or task.status <> 'started';
 end
 $$;

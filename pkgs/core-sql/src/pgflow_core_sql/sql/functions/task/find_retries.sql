@@ -35,9 +35,13 @@ begin
     find_retries.run_ids, find_retries.step_slugs, find_retries.task_indexes,
     find_retries.attempts
   ) as report (run_id, step_slug, task_index, attempt)
-  join pgflow.task_attempts as failed
-    on failed.run_id = report.run_id and failed.step_slug = report.step_slug
-      and failed.task_index = report.task_index and failed.attempt = report.attempt;
+  cross join lateral (
+    select each.run_id, each.step_slug, each.task_index, each.attempt, each.retry_at
+    from pgflow.task_attempts as each
+    where each.run_id = report.run_id and each.step_slug = report.step_slug
+      and each.task_index = report.task_index and each.attempt = report.attempt
+    offset 0
+  ) as failed;
 end
 $$;
 

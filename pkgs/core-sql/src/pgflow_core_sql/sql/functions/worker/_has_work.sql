@@ -20,10 +20,12 @@ begin
     where exists (
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at < 'infinity'
+      offset 0
     ) or exists (
       select from pgflow.step_tasks as task
       where task.flow_slug = flow.slug and task.status = 'queued' and task.order_at = 'infinity'
         and task.available_at <= v_now
+      offset 0
     )
   ) or exists (
     select from pgflow.step_tasks as task

@@ -41,16 +41,22 @@ begin
       where step.flow_slug = task.flow_slug and step.step_slug = task.step_slug
     )
   from (
-    select each.run_id, each.step_slug, each.task_index, each.attempt
+    select held.place
     from unnest(
       release_tasks.run_ids, release_tasks.step_slugs, release_tasks.task_indexes,
       release_tasks.attempts
-    ) as each (run_id, step_slug, task_index, attempt)
-    order by each.run_id, each.step_slug, each.task_index
-  ) as report
-  where task.run_id = report.run_id and task.step_slug = report.step_slug
-    and task.task_index = report.task_index and task.status = 'started'
-    and task.attempts_count = report.attempt;
+    ) as report (run_id, step_slug, task_index, attempt)
+    cross join lateral (
+      select each.ctid as place
+      from pgflow.step_tasks as each
+      where each.run_id = report.run_id and each.step_slug = report.step_slug
+        and each.task_index = report.task_index and each.status = 'started'
+        and each.attempts_count = report.attempt
+      offset 0
+    ) as held
+    order by report.run_id, report.step_slug, report.task_index
+  ) as found
+  where task.ctid = found.place and task.status = 'started';
   get diagnostics v_released = row_count;
   perform pgflow._announce_changes(release_tasks.run_ids);
   return v_released;
