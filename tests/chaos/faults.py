@@ -96,8 +96,9 @@ def kill_backend(world: World, dice: random.Random) -> None:
     # The server takes it for a crash of its own, ends all sessions and recovers.
     with world.connect() as conn:
         pids = _pids_of_workers(conn)
-    if pids:
-        os.kill(dice.choice(pids), signal.SIGKILL)
+        if pids:
+            os.kill(dice.choice(pids), signal.SIGKILL)
+            _wait_until_cut(conn)
 
 
 @fault("server restarted")
@@ -172,6 +173,14 @@ def slow_down(world: World, dice: random.Random) -> None:
     _set_slowness(world, dice.choice([0.05, 0.2, 1.0]))
     time.sleep(dice.uniform(4, 8))
     _set_slowness(world, 0)
+
+
+def _wait_until_cut(conn: psycopg.Connection[Any]) -> None:
+    """Wait until the server has ended a session, this suite's own."""
+    with suppress(psycopg.OperationalError):
+        for _ in range(1000):
+            conn.execute("select 1")
+            time.sleep(0.01)
 
 
 def _set_slowness(world: World, seconds: float) -> None:

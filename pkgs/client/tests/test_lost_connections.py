@@ -150,3 +150,36 @@ async def test_a_wait_ends_in_time_also_while_the_database_is_away(
         hand.cut(*hand.backends())
         with pytest.raises(TimeoutError):
             await wait
+
+
+async def test_a_result_is_read_through_an_outage_that_begins_when_the_run_ends(
+    db, hand, greet, monkeypatch
+):
+    async with AsyncClient(db, max_connections=1) as client:
+        run = await client.start_flow(greet, "you")
+        hand.complete(run.run_id, "hello", "hi")
+        calls = []
+        call = client._hub.database.call
+
+        async def cut_before_the_second(one):
+            calls.append(one)
+            if len(calls) % 3 == 2:
+                raise DatabaseUnreachable("cut off")
+            return await call(one)
+
+        monkeypatch.setattr(client._hub.database, "call", cut_before_the_second)
+        assert await run.result() == {"hello": "hi"}
+        assert len(calls) == 4
+        calls.clear()
+        assert await run.result_of(greet.steps[0]) == "hi"
+
+
+async def test_what_a_caller_s_connection_cannot_reach_is_told_at_once(db, hand, greet):
+    async with await psycopg.AsyncConnection.connect(db, autocommit=True) as caller:
+        client = AsyncClient(caller)
+        run = await client.start_flow(greet, "you")
+        hand.complete(run.run_id, "hello", "hi")
+        await run.wait()
+        hand.cut(caller.info.backend_pid)
+        with pytest.raises(DatabaseUnreachable):
+            await run.result()

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pgflow_client._async.database import Database
+    from pgflow_client._async.hub import Hub
     from pgflow_client._async.watcher import Watch
     from pgflow_client._follow import Follower
     from pgflow_client._functions.call import Call
     from pgflow_client.events import Event
     from pgflow_client.progress import RunProgress
 
-__all__ = ["Looks", "follow", "look_at", "raise_end"]
+__all__ = ["Looks", "follow", "look_at", "outlast", "raise_end"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,22 @@ async def look_at(database: Database, run_id: UUID) -> RunProgress:
         RunNotFound: There is no such run.
     """
     return _existing(await database.call(get_run_progress(run_id)), run_id)
+
+
+async def outlast(
+    hub: Hub,
+    run_id: UUID,
+    flow_slug: str,
+    timeout: timedelta | None,  # noqa: ASYNC109 (as for the waits)
+) -> None:
+    """Return when the database answers: an outage can begin right after what was waited for.
+
+    Raises:
+        WaitTimeout: The time is up.
+        DatabaseUnreachable: The database cannot be reached over the caller's connection.
+    """
+    with hub.watch(run_id) as watch:
+        await Looks(hub.database, watch, flow_slug, timeout).look()
 
 
 async def follow(
@@ -86,7 +103,11 @@ async def raise_end(database: Database, progress: RunProgress) -> None:
         raise RunCancelled(progress.run_id, progress.flow_slug, progress.error_message)
     if progress.status != "failed":
         return
-    failure = await database.call(get_run_failure(progress.run_id))
+    try:
+        failure = await database.call(get_run_failure(progress.run_id))
+    except DatabaseUnreachable as error:
+        logger.info("run %s failed, and more is not known now: %s", progress.run_id, error)
+        failure = None
     if failure is None:
         raise RunFailed(
             progress.run_id,

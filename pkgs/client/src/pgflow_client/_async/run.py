@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any, Generic, cast, overload
 from pgflow_dsl import Job
 from typing_extensions import TypeVar
 
-from pgflow_client._async.looks import Looks, follow, look_at, raise_end
+from pgflow_client._async.looks import Looks, follow, look_at, outlast, raise_end
 from pgflow_client._async.run_streams import RunStreams
 from pgflow_client._async.step import AsyncRunStep
 from pgflow_client._async.subscription import AsyncSubscription
 from pgflow_client._follow import Follower
 from pgflow_client._functions.runs import get_run_output, get_step_output
 from pgflow_client._functions.steering import cancel_run, restart_run, retry_run
-from pgflow_client.errors import RunNotFound, StepNotCompleted, StepNotFound
+from pgflow_client.errors import (
+    DatabaseUnreachable,
+    RunNotFound,
+    StepNotCompleted,
+    StepNotFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -131,6 +136,13 @@ class AsyncRun(RunStreams, Generic[I, O]):
             PgflowError: As `wait`.
         """
         await self.wait(timeout)
+        while True:
+            try:
+                return await self._output()
+            except DatabaseUnreachable:
+                await outlast(self._hub, self.run_id, self.flow_slug, timeout)
+
+    async def _output(self) -> O:
         job: Any = self.flow
         if isinstance(self.flow, Job):
             return await self.output_of(cast("Step[..., Any, O]", job.main))
@@ -155,9 +167,9 @@ class AsyncRun(RunStreams, Generic[I, O]):
         Raises:
             PgflowError: As `wait` and `output_of`.
         """
-        self._slug_of(step)
+        handle = self.step(step)
         await self.wait(timeout)
-        return await self.output_of(step)
+        return await handle.output(timeout)
 
     @overload
     async def output_of(self, step: Step[..., Any, T]) -> T: ...

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pgflow_client._async.looks import Looks, look_at, raise_end
+from pgflow_client._async.looks import Looks, look_at, outlast, raise_end
 from pgflow_client._position import rank_of
-from pgflow_client.errors import StepNotFound
+from pgflow_client.errors import DatabaseUnreachable, StepNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,8 +111,13 @@ class AsyncRunStep(Generic[T]):
             PgflowError: As `wait` and `run.output_of`.
         """
         await self.wait(timeout)
-        output: T = await self.run.output_of(self._step)
-        return output
+        while True:
+            try:
+                output: T = await self.run.output_of(self._step)
+            except DatabaseUnreachable:
+                await outlast(self._hub, self.run.run_id, self.run.flow_slug, timeout)
+            else:
+                return output
 
     def _is_over(self, progress: RunProgress) -> bool:
         return self._find(progress).is_ended

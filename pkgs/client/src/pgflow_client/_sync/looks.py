@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from pgflow_client._follow import Follower
     from pgflow_client._functions.call import Call
     from pgflow_client._sync.database import Database
+    from pgflow_client._sync.hub import Hub
     from pgflow_client._sync.watcher import Watch
     from pgflow_client.events import Event
     from pgflow_client.progress import RunProgress
 
-__all__ = ["Looks", "follow", "look_at", "raise_end"]
+__all__ = ["Looks", "follow", "look_at", "outlast", "raise_end"]
 
 T = TypeVar("T")
 
@@ -50,6 +51,22 @@ def look_at(database: Database, run_id: UUID) -> RunProgress:
         RunNotFound: There is no such run.
     """
     return _existing(database.call(get_run_progress(run_id)), run_id)
+
+
+def outlast(
+    hub: Hub,
+    run_id: UUID,
+    flow_slug: str,
+    timeout: timedelta | None,
+) -> None:
+    """Return when the database answers: an outage can begin right after what was waited for.
+
+    Raises:
+        WaitTimeout: The time is up.
+        DatabaseUnreachable: The database cannot be reached over the caller's connection.
+    """
+    with hub.watch(run_id) as watch:
+        Looks(hub.database, watch, flow_slug, timeout).look()
 
 
 def follow(
@@ -88,7 +105,11 @@ def raise_end(database: Database, progress: RunProgress) -> None:
         raise RunCancelled(progress.run_id, progress.flow_slug, progress.error_message)
     if progress.status != "failed":
         return
-    failure = database.call(get_run_failure(progress.run_id))
+    try:
+        failure = database.call(get_run_failure(progress.run_id))
+    except DatabaseUnreachable as error:
+        logger.info("run %s failed, and more is not known now: %s", progress.run_id, error)
+        failure = None
     if failure is None:
         raise RunFailed(
             progress.run_id,

@@ -13,11 +13,16 @@ from typing_extensions import TypeVar
 from pgflow_client._follow import Follower
 from pgflow_client._functions.runs import get_run_output, get_step_output
 from pgflow_client._functions.steering import cancel_run, restart_run, retry_run
-from pgflow_client._sync.looks import Looks, follow, look_at, raise_end
+from pgflow_client._sync.looks import Looks, follow, look_at, outlast, raise_end
 from pgflow_client._sync.run_streams import RunStreams
 from pgflow_client._sync.step import RunStep
 from pgflow_client._sync.subscription import Subscription
-from pgflow_client.errors import RunNotFound, StepNotCompleted, StepNotFound
+from pgflow_client.errors import (
+    DatabaseUnreachable,
+    RunNotFound,
+    StepNotCompleted,
+    StepNotFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -133,6 +138,13 @@ class Run(RunStreams, Generic[I, O]):
             PgflowError: As `wait`.
         """
         self.wait(timeout)
+        while True:
+            try:
+                return self._output()
+            except DatabaseUnreachable:
+                outlast(self._hub, self.run_id, self.flow_slug, timeout)
+
+    def _output(self) -> O:
         job: Any = self.flow
         if isinstance(self.flow, Job):
             return self.output_of(cast("Step[..., Any, O]", job.main))
@@ -157,9 +169,9 @@ class Run(RunStreams, Generic[I, O]):
         Raises:
             PgflowError: As `wait` and `output_of`.
         """
-        self._slug_of(step)
+        handle = self.step(step)
         self.wait(timeout)
-        return self.output_of(step)
+        return handle.output(timeout)
 
     @overload
     def output_of(self, step: Step[..., Any, T]) -> T: ...
