@@ -276,13 +276,14 @@ asyncio.run(Worker([flow], sys.argv[1], options).run())
 
 @pytest.fixture
 def spawn(tmp_path: Path, db: str) -> Iterator[Any]:
-    """Start worker processes, which are ended after the test by their ids."""
+    """Start worker processes that log to files, and end them after the test by their ids."""
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     processes: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        processes.append(subprocess.Popen([sys.executable, program, db]))
+        with (tmp_path / f"log {len(processes)}").open("w") as log:
+            processes.append(subprocess.Popen([sys.executable, program, db], stderr=log))
         return processes[-1]
 
     yield start
@@ -315,8 +316,8 @@ def test_the_tasks_of_a_killed_worker_are_done_by_another(
     assert tasks_held(conn) == 0
 
 
-def test_a_worker_that_comes_back_from_the_dead_changes_nothing(
-    db: str, conn: psycopg.Connection[Any], spawn: Any
+def test_a_worker_that_comes_back_from_the_dead_changes_nothing_and_says_so(
+    db: str, conn: psycopg.Connection[Any], spawn: Any, tmp_path: Path
 ):
     frozen = spawn()
     until(lambda: conn.execute("select from pgflow.workers").fetchone() is not None, PATIENCE)
@@ -342,6 +343,9 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing(
     )
 
     assert held
+    log = tmp_path / "log 0"
+    until(lambda: "longer than the lease of 2 s" in log.read_text(), PATIENCE)
+    until(lambda: "stale_attempt" in log.read_text(), PATIENCE)
     assert sorted(conn.execute(outcome).fetchall()) == before
 
 

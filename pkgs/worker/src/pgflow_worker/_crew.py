@@ -19,6 +19,8 @@ logger: Final = logging.getLogger("pgflow.worker")
 _WATCH_INTERVAL: Final = 1.0
 # How long handlers have to heed their cancellation, in seconds.
 _PATIENCE: Final = 1.0
+# What has become of a task that was taken from this worker.
+_TAKEN: Final = frozenset({"queued", "stale_attempt"})
 
 
 class Crew:
@@ -97,7 +99,8 @@ class Crew:
             # One that is done has a result, whose report will be refused.
             if reason is None or task.done():
                 continue
-            logger.info(
+            logger.log(
+                logging.WARNING if reason in _TAKEN else logging.INFO,
                 "stopping step %s in run %s, task %d: %s",
                 row.step_slug,
                 row.run_id,

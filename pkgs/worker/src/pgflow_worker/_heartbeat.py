@@ -68,6 +68,7 @@ class Heartbeat:
         self._sweep: int = _LARGEST_SWEEP
         self._patient_until = 0.0
         self.beaten_at: float | None = None
+        self._started_at = 0.0
         self._on_deprecated: Final = on_deprecated
         self._on_unknown: Final = on_unknown
         self._outage: Final = outage or Outage()
@@ -80,7 +81,8 @@ class Heartbeat:
         )
 
     def start(self) -> None:
-        """Start beating."""
+        """Start beating, for a worker that has just registered."""
+        self._started_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._thread.start()
@@ -129,7 +131,15 @@ class Heartbeat:
 
     def _note_beat(self) -> None:
         now = time.monotonic()
-        if self.beaten_at is not None and now - self.beaten_at > self._longest_silence:
+        silence = now - (self._started_at if self.beaten_at is None else self.beaten_at)
+        if silence > self._lease:
+            logger.warning(
+                "no heartbeat got through for %.1f s, longer than the lease of %g s: others may "
+                "have taken what this worker was at, whose results are refused then",
+                silence,
+                self._lease,
+            )
+        if silence > self._longest_silence:
             # All workers were cut off, perhaps, or the machine slept: they get the time to say
             # that they live.
             self._patient_until = now + self._lease

@@ -103,9 +103,7 @@ def test_a_trigger_sends_all_rows_of_a_statement_at_once(
 def test_a_trigger_that_cannot_send_says_so(mail: Engine, trigger: str):
     mail.conn.execute(f"create trigger welcome {trigger}")
     statement = "truncate users" if "truncate" in trigger else "insert into users values ('Ada', 1)"
-    with pytest.raises(
-        psycopg.Error, match=r"trigger welcome on public\.users cannot send"
-    ) as raised:
+    with pytest.raises(psycopg.Error, match=r"trigger welcome on \S*users cannot send") as raised:
         mail.conn.execute(statement)
     assert raised.value.sqlstate == "PF005"
 

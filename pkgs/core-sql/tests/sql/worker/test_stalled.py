@@ -82,6 +82,17 @@ def test_tasks_of_a_worker_without_a_row_are_taken(pg: Engine):
     assert pg.task(task) == "queued"
 
 
+def test_a_long_timeout_does_not_keep_the_tasks_of_a_lost_worker_from_others(pg: Engine):
+    pg.flow("site", {"a": step(timeout=86400)}, base_delay=1000)
+    pg.start("site")
+    pg.claim_one("a")
+    pg.lose_worker()
+    assert sweep(pg) == 1
+    beat(pg)
+    # At once: the delay between attempts is for handlers that fail.
+    assert pg.claim_one("a").attempt == 2
+
+
 def test_the_lease_is_the_worker_s_own(pg: Engine):
     pg.flow("site", {"a": step()})
     pg.call("register_worker", pg.worker_id, ["site"], lease_seconds=172_800)
