@@ -153,6 +153,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def dask(session: nox.Session) -> None:
+    """Handlers on a cluster of Dask, an executor like any other. Not by default."""
+    sync(session, "dask")
+    session.run("pytest", "tests/clusters", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the website; a broken link or reference fails."""
     sync(session, "docs")

@@ -358,6 +358,7 @@ def test_options_that_cannot_be_are_refused(flow: Flow[int]) -> None:
         ({"start_delay": timedelta(seconds=-1)}, "start_delay must be 0:00:00 or more"),
         ({"when_exhausted": "ignore"}, "when_exhausted must be one of 'fail', 'skip'"),
         ({"executor": "threads"}, "executor must be 'thread', 'process' or a concurrent"),
+        ({"executor": ThreadPoolExecutor}, "or a function that makes one, not <class"),
         ({"after": reference}, r"after= takes a list of steps.*leave out \.output"),
         ({"after": untyped(flow).get_step("one")}, "after= takes a list of steps, not <single"),
         ({"after": ["one"]}, "after= takes a list of steps, not 'one'"),

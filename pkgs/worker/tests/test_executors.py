@@ -107,6 +107,32 @@ def test_a_step_that_no_process_can_import_says_so(db: str):
         asyncio.run(run_flow(flow, None, db))
 
 
+def test_an_executor_may_be_made_by_a_function_when_it_is_first_needed(db: str):
+    made: list[ThreadPoolExecutor] = []
+
+    def make() -> ThreadPoolExecutor:
+        if not made:
+            made.append(ThreadPoolExecutor(1))
+            raise ConnectionError("not there yet")
+        made.append(ThreadPoolExecutor(1, "made"))
+        return made[-1]
+
+    flow = Flow("made", base_delay=timedelta(0))
+
+    @flow.step(executor=make)
+    def first() -> str:
+        return threading.current_thread().name
+
+    @flow.step(executor=make, after=[first])
+    def second() -> str:
+        return threading.current_thread().name
+
+    assert asyncio.run(run_flow(flow, None, db)) == {"second": "made_0"}
+    assert len(made) == 2
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        made[1].submit(int)
+
+
 def test_an_error_in_a_given_executor_fails_the_attempt(db: str):
     flow = Flow("given", max_attempts=1)
     pool = ThreadPoolExecutor(1)
@@ -227,7 +253,7 @@ def test_whatever_a_call_raises_comes_out_of_its_thread(error: type[BaseExceptio
 
 
 def test_who_waits_too_long_for_a_place_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("pgflow_worker._room._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pgflow_worker._room.LONGEST_WAIT", 0.01)
 
     async def crowd() -> None:
         room = Room(1)
@@ -243,7 +269,7 @@ def test_who_waits_too_long_for_a_place_is_told(monkeypatch: pytest.MonkeyPatch)
 def test_a_task_that_waits_too_long_for_a_thread_is_handed_back(
     db: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("pgflow_worker._room._LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("pgflow_worker._room.LONGEST_WAIT", 0.05)
     flow = Flow("crowded", input=list[int], max_attempts=1)
     release = threading.Event()
 

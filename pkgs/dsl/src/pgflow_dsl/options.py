@@ -28,8 +28,12 @@ leaves out its dependents too.
 Backoff: TypeAlias = Literal["exponential", "fixed"]
 """How long a failed task waits: base_delay * 2^attempts, or base_delay each time."""
 
-ExecutorOption: TypeAlias = Literal["thread", "process"] | Executor
-"""Where a sync handler runs; None in options means a thread."""
+ExecutorOption: TypeAlias = Literal["thread", "process"] | Executor | Callable[[], Executor]
+"""Where a sync handler runs; None in options means a thread.
+
+A function is called in the worker, once, when the executor is first needed: what connects to a
+cluster should not do so in each process that imports the flow, those of the cluster among them.
+"""
 
 BACKOFFS: Final = ("exponential", "fixed")
 SKIP_MODES: Final = ("fail", "skip", "skip-cascade")
@@ -117,12 +121,17 @@ def check_executor(executor: object, is_async: bool, where: str) -> None:
     """
     if executor is None:
         return
-    if not (executor in ("thread", "process") or isinstance(executor, Executor)):
-        reason = f"must be 'thread', 'process' or a concurrent.futures.Executor, not {executor!r}"
-        raise DefinitionError(where, f"executor {reason}")
+    is_named = isinstance(executor, str) and executor in ("thread", "process")
+    if not (is_named or isinstance(executor, Executor) or _is_function(executor)):
+        kinds = "'thread', 'process' or a concurrent.futures.Executor, or a function that makes one"
+        raise DefinitionError(where, f"executor must be {kinds}, not {executor!r}")
     if is_async:
         reason = "is for plain functions; an async one runs on the event loop. Write it with `def`"
         raise DefinitionError(where, f"executor {reason}")
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, type)
 
 
 def check_transactional(

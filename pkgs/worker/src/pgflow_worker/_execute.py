@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from pgflow_client.worker_protocol import AsyncAttemptConnection, Failure, TaskRow
@@ -225,7 +225,8 @@ async def _await(
 def _goes_elsewhere(step: AnyStep) -> bool:
     """Tell whether a step's handler may run where nothing of this process can be reached."""
     executor = step.executor
-    return isinstance(executor, Executor) and not isinstance(executor, ThreadPoolExecutor)
+    is_own = executor is None or isinstance(executor, str)
+    return not is_own and not isinstance(executor, ThreadPoolExecutor)
 
 
 def _is_cancelled() -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from pgflow_worker._faults import Fault, HandlerTimeout
 from pgflow_worker._perform import Work, perform
 from pgflow_worker._processes import HandlerProcesses
-from pgflow_worker._room import TimeIsUp
+from pgflow_worker._room import LONGEST_WAIT, TimeIsUp
 from pgflow_worker._threads import HandlerThreads
 from pgflow_worker.options import WorkerOptions
 
@@ -30,6 +30,7 @@ class Executors:
         threads = options.threads or min(options.concurrency, _MOST_THREADS)
         self._threads: Final = HandlerThreads(threads)
         self._processes: Final = HandlerProcesses(options.processes)
+        self._given: Final = _GivenExecutors()
 
     async def run(self, work: Work) -> str | Fault:
         """Run a handler where its step says; return its output as JSON text, or a fault.
@@ -39,12 +40,12 @@ class Executors:
             HandlerTimeout: It took too long.
             BaseException: Whatever the handler raised.
         """
-        chosen = work.step.executor or "thread"
+        chosen = work.step.executor
         try:
             if chosen == "process":
                 return await self._processes.run(work)
-            if isinstance(chosen, Executor):
-                return await _run_elsewhere(chosen, work)
+            if chosen is not None and chosen != "thread":
+                return await _run_elsewhere(await self._given.get(chosen), work)
         except TimeIsUp:
             raise HandlerTimeout(work.timeout) from None
         return await self.run_in_thread(work, lambda: perform(work))
@@ -70,10 +71,42 @@ class Executors:
         """End threads and processes without waiting for handlers that go on."""
         self._threads.shut_down()
         self._processes.shut_down()
+        self._given.shut_down()
+
+
+class _GivenExecutors:
+    """Executors of the user's, those among them made that were given as functions."""
+
+    def __init__(self) -> None:
+        self._making: Final[dict[Callable[[], Executor], asyncio.Task[Executor]]] = {}
+
+    async def get(self, given: Executor | Callable[[], Executor]) -> Executor:
+        """Return the executor, made if it has not been.
+
+        Raises:
+            Exception: Whatever the function raises; it is called again the next time.
+        """
+        if isinstance(given, Executor):
+            return given
+        making = self._making.get(given)
+        if making is None or (making.done() and (making.cancelled() or making.exception())):
+            # In a thread: it may have to reach a cluster first.
+            making = self._making[given] = asyncio.create_task(asyncio.to_thread(given))
+        return await asyncio.shield(making)
+
+    def shut_down(self) -> None:
+        """End those that were made here."""
+        for making in self._making.values():
+            if not making.done():
+                making.cancel()
+            elif not making.cancelled() and making.exception() is None:
+                making.result().shutdown(wait=False)
 
 
 async def _run_elsewhere(executor: Executor, work: Work) -> str:
-    """Run a handler in an executor of the user's; waiting for its turn does not count as its time.
+    """Run a handler in an executor of the user's.
+
+    Waiting for its turn does not count as its time, but for as long as it may wait for a place.
 
     Raises:
         TimeIsUp: It took too long.
@@ -81,13 +114,15 @@ async def _run_elsewhere(executor: Executor, work: Work) -> str:
     timed = _Timed(work)
     call = executor.submit(timed)
     future = asyncio.wrap_future(call)
+    given_up_at = time.monotonic() + work.timeout + LONGEST_WAIT
     left = work.timeout
     try:
         while left > 0:
             done, _ = await asyncio.wait({future}, timeout=left)
             if done:
                 return future.result()
-            left = timed.time_left(call.running())
+            # Some executors never say that a call is running.
+            left = min(timed.time_left(call.running()), given_up_at - time.monotonic())
         raise TimeIsUp
     finally:
         # What comes of it is nobody's business any more, an exception neither.

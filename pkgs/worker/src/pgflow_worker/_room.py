@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 # The database takes a task from its worker 30 s after its timeout, counted from its claim.
-_LONGEST_WAIT: Final = 20.0
+LONGEST_WAIT: Final = 20.0
 
 
 class NoRoom(Exception):
@@ -35,7 +35,7 @@ class Room:
             await self._places.acquire()
             return
         try:
-            async with asyncio.timeout(_LONGEST_WAIT):
+            async with asyncio.timeout(LONGEST_WAIT):
                 await self._places.acquire()
         except TimeoutError:
             raise NoRoom from None
