@@ -18,6 +18,7 @@ from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 from pgflow_worker.testing import running_worker
 
+from pkgs.worker.tests.paying import check, open_books, paying
 from tests.support import throwaway_server, until
 from tests.support.pgbouncer import PgBouncer, pgbouncer
 
@@ -301,3 +302,21 @@ def test_a_client_asks_about_all_its_runs_at_once_where_it_cannot_be_told(
 
     monkeypatch.setattr(Database, "call", note)
     asyncio.run(watch())
+
+
+def test_transactional_handlers_commit_through_the_pooler_and_leave_nothing_behind(
+    pooled: str, db: str
+):
+    flows = [paying("async", "paying_on_loop"), paying("sync", "paying_in_thread")]
+
+    async def pay() -> None:
+        async with running_worker(flows, pooled), AsyncClient(db) as client:
+            for amount in range(8):
+                run = await client.start_flow(flows[amount % 2], amount)
+                assert await run.result(PATIENCE) == {"confirm": amount}
+
+    with psycopg.connect(db, autocommit=True) as books:
+        open_books(books)
+        asyncio.run(pay())
+        check(books, 8)
+    assert left_behind(pooled) == (0, 0, 0, "0")

@@ -104,7 +104,7 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         first, second, third = worker.claim()
         assert worker.call("get_shared_input", first.run_id, "m") == {}
         assert worker.call("get_flow_input", first.run_id) == [1, 2, 3]
-        assert worker.call("enter_attempt", first.run_id, "m", first.index, 1, 60)
+        assert worker.call("enter_attempt", first.run_id, "m", first.index, 1, 60) == []
         worker.call("claim_apart", ["site"], ["m"])
         assert worker.append((first, 1, ["item"])) == []
         worker.complete((first, 1))

@@ -157,11 +157,12 @@ def _give_up(work: Work, what: str) -> None:
     # The first reason stays: this is it where no other was given.
     work.cancellation.set("the attempt is out of time")
     logger.warning(
-        "step %s of flow %s is given up in run %s, task %d, but a %s cannot be stopped: it goes on "
-        "until its handler calls heartbeat() or returns, and its result is dropped",
+        "step %s of flow %s is given up in run %s, task %d, for %s, but a %s cannot be stopped: it "
+        "goes on until its handler calls heartbeat() or returns, and its result is dropped",
         work.step.slug,
         work.step.flow.slug,
         work.row.run_id,
         work.row.task_index,
+        work.cancellation.reason,
         what,
     )

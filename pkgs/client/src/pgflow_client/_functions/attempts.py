@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final, LiteralString
 if TYPE_CHECKING:
     from pgflow_client._functions.tasks import TaskRow
 
-__all__ = ["COMPLETE", "ENTER", "FORGET", "completing", "entering"]
+__all__ = ["COMPLETE", "END_SESSIONS", "ENTER", "FORGET", "completing", "entering"]
 
 ENTER: Final[LiteralString] = """
-select pgflow.enter_attempt(%s::uuid, %s::text, %s::int, %s::int, %s::int)
+select pgflow.enter_attempt(%s::uuid, %s::text, %s::int, %s::int, %s::int, %s::boolean)
+"""
+END_SESSIONS: Final[LiteralString] = """
+select count(pg_terminate_backend(session.pid)) from unnest(%s::int[]) as session (pid)
 """
 # From here to the commit others may wait for locks of the run. If the worker is stopped just then,
 # the server ends its session.
@@ -32,9 +35,13 @@ select pg_advisory_unlock_all()
 """
 
 
-def entering(row: TaskRow, idle_seconds: int) -> tuple[object, ...]:
-    """Return the arguments of `ENTER`, which returns whether the attempt still counts."""
-    return row.run_id, row.step_slug, row.task_index, row.attempt, idle_seconds
+def entering(row: TaskRow, idle_seconds: int, *, waits: bool) -> tuple[object, ...]:
+    """Return the arguments of `ENTER`.
+
+    It returns the sessions of earlier attempts, none where it is done; None where the attempt
+    counts no longer.
+    """
+    return row.run_id, row.step_slug, row.task_index, row.attempt, idle_seconds, waits
 
 
 def completing(row: TaskRow, output: str) -> tuple[object, ...]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -12,7 +13,14 @@ from psycopg import Connection, IsolationLevel
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgflow_client._functions.attempts import COMPLETE, ENTER, FORGET, completing, entering
+from pgflow_client._functions.attempts import (
+    COMPLETE,
+    END_SESSIONS,
+    ENTER,
+    FORGET,
+    completing,
+    entering,
+)
 from pgflow_client._link import connection_parameters
 
 if TYPE_CHECKING:
@@ -71,10 +79,14 @@ class AttemptConnection:
             row: The claim.
             idle_seconds: How long the transaction may be idle before the server ends it.
         """
-        transaction = self.connection.transaction()
-        transaction.__enter__()
-        self._transaction = transaction
-        return bool(self._ask(ENTER, entering(row, idle_seconds)))
+        others = self._enter(entering(row, idle_seconds, waits=False))
+        if others:
+            # A lost worker has left them in the midst of an earlier attempt.
+            self.roll_back()
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                self._ask(END_SESSIONS, (others,))
+            others = self._enter(entering(row, idle_seconds, waits=True))
+        return others is not None
 
     def complete(self, row: TaskRow, output: str) -> str | None:
         """Record the output and commit all that was done; return why it was refused, if it was.
@@ -112,6 +124,13 @@ class AttemptConnection:
     def close(self) -> None:
         """Close the connection; the server undoes what was not committed."""
         self.connection.close()
+
+    def _enter(self, arguments: tuple[object, ...]) -> list[int] | None:
+        transaction = self.connection.transaction()
+        transaction.__enter__()
+        self._transaction = transaction
+        others: list[int] | None = self._ask(ENTER, arguments)
+        return others
 
     def _ask(self, query: LiteralString, arguments: tuple[object, ...] | None) -> Any:
         # Whatever the handler has made of the connection's own way to make rows.

@@ -1,22 +1,26 @@
 -- Make the caller's transaction that of an attempt, whose handler will write with it.
 --
--- The transaction of an earlier attempt of the task, which a lost worker may have left open, is
--- ended first: its locks would hold this one up, for as long as its connection seems to live. So
--- that this one ends too if its worker is lost, it may not be idle for longer than is said, and a
--- host that is gone is noticed in half a minute.
+-- A lost worker may have left the transaction of an earlier attempt open. Its locks would hold this
+-- one up for as long as its connection seems to live, so the caller ends such sessions and calls
+-- again; it is of the same user, and may do so. That this transaction ends too if its worker is
+-- lost, it may not be idle for longer than is said, and a host that is gone is noticed in half a
+-- minute.
 --
 -- Parameters:
 --   run_id, step_slug, task_index: the task.
 --   attempt: attempts_count of the claim.
 --   idle_seconds: how long the transaction may be idle, which is how long the handler may take.
--- Returns: whether the attempt still counts. If not, nothing was done.
+--   waits: whether to wait for the end of an earlier attempt's transaction.
+-- Returns: the sessions whose transactions are those of earlier attempts; where there are any,
+--   nothing was done. NULL where this attempt counts no longer.
 -- Locks: an advisory lock on the task until the transaction ends; nothing else, so that whatever
 --   the handler locks comes before all runs and tasks.
 -- Idempotent: yes.
 create or replace function pgflow.enter_attempt(
-  run_id uuid, step_slug text, task_index int, attempt int, idle_seconds int
+  run_id uuid, step_slug text, task_index int, attempt int, idle_seconds int,
+  waits boolean default false
 )
-returns boolean
+returns int []
 language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
@@ -33,7 +37,7 @@ begin
       and task.task_index = enter_attempt.task_index and task.status = 'started'
       and task.attempts_count = enter_attempt.attempt
   ) then
-    return false;
+    return null;
   end if;
   perform set_config(setting.name, setting.value, true)
   from (
@@ -41,11 +45,12 @@ begin
     ('idle_in_transaction_session_timeout', format('%ss', enter_attempt.idle_seconds)),
     ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '4')
   ) as setting (name, value);
-  if not pg_try_advisory_xact_lock(v_key) then
-    perform pgflow._end_holders(v_key);
+  if enter_attempt.waits then
     perform pg_advisory_xact_lock(v_key);
+  elsif not pg_try_advisory_xact_lock(v_key) then
+    return pgflow._holders_of(v_key);
   end if;
-  return true;
+  return '{}';
 end
 $$;
 
