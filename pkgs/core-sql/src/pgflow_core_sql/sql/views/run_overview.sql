@@ -1,6 +1,7 @@
 -- Runs as people look at them: how far, how long, and what went wrong.
 --
--- Holds no volatile function: with one, a query's order and limit would come after reading all runs.
+-- Holds no volatile function: with one, a query's order and limit would come after reading all
+-- runs.
 create or replace view pgflow.run_overview as
 select
   run.run_id,

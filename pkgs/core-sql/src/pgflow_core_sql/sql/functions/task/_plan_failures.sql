@@ -9,8 +9,8 @@ create or replace function pgflow._plan_failures(
   failures pgflow.failure_report [], may_exhaust boolean
 )
 returns table (
-  place tid, run_id uuid, step_slug text, task_index int, started_at timestamptz,
-  retry_at timestamptz, error_message text, error_type text, traceback text,
+  place tid, run_id uuid, step_slug text, task_index int, attempt int,
+  started_at timestamptz, retry_at timestamptz, error_message text, error_type text, traceback text,
   when_exhausted text, step_index int
 )
 language plpgsql
@@ -20,7 +20,8 @@ as $$
 begin
   return query
   select
-    task.place, task.run_id, task.step_slug::text, task.task_index, task.started_at,
+    task.place, task.run_id, task.step_slug::text, task.task_index, task.attempts_count,
+    task.started_at,
     case when not _plan_failures.may_exhaust or (
       not report.is_final
       and task.attempts_count - task.released_count
@@ -48,7 +49,7 @@ begin
   ) as task
   cross join lateral (
     select each.opt_max_attempts, each.opt_base_delay, each.opt_max_delay, each.opt_jitter,
-      each.when_exhausted, each.step_index
+      each.opt_backoff, each.when_exhausted, each.step_index
     from pgflow.steps as each
     where each.flow_slug = task.flow_slug and each.step_slug = task.step_slug
     offset 0

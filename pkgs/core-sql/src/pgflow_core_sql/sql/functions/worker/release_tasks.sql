@@ -41,7 +41,7 @@ begin
       where step.flow_slug = task.flow_slug and step.step_slug = task.step_slug
     )
   from (
-    select held.place
+    select held.place, report.attempt
     from unnest(
       release_tasks.run_ids, release_tasks.step_slugs, release_tasks.task_indexes,
       release_tasks.attempts
@@ -56,7 +56,8 @@ begin
     ) as held
     order by report.run_id, report.step_slug, report.task_index
   ) as found
-  where task.ctid = found.place and task.status = 'started';
+  where task.ctid = found.place and task.status = 'started'
+    and task.attempts_count = found.attempt;
   get diagnostics v_released = row_count;
   perform pgflow._announce_changes(release_tasks.run_ids);
   return v_released;

@@ -53,7 +53,8 @@ begin
         and each.attempts_count = stalled.attempt
       offset 0
     ) as found
-    where task.ctid = found.place and task.status = 'started';
+    where task.ctid = found.place and task.status = 'started'
+      and task.attempts_count = stalled.attempt;
     get diagnostics v_taken = row_count;
     perform from pgflow._fail_batch(v_stalled, v_strength = 'exclusive');
     perform pgflow._announce_changes(v_run_ids);
