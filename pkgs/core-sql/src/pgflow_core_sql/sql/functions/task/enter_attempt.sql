@@ -50,7 +50,7 @@ begin
   elsif not pg_try_advisory_xact_lock(v_key) then
     return pgflow._holders_of(v_key);
   end if;
-  return '{}';
+  return array[]::int[];
 end
 $$;
 
