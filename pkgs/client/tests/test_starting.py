@@ -167,7 +167,7 @@ async def test_a_key_starts_a_run_once_and_finds_it_again(db, hand, crawl):
         late = await client.start_flow("crawl", {}, idempotency_key="order 7")
         assert run.run_id == again.run_id == late.run_id
         assert (again.status, late.status) == ("started", "completed")
-        brief = timedelta(seconds=-1)
+        brief = timedelta(microseconds=1)
         other = await client.start_flow(crawl, Site("a"), idempotency_key="x", key_lifetime=brief)
         third = await client.start_flow(crawl, Site("a"), idempotency_key="x", key_lifetime=HOUR)
         assert other.run_id != third.run_id

@@ -12,6 +12,7 @@ from pgflow_client._sync.run import Run
 from pgflow_client._sync.step import RunStep
 from pgflow_client._sync.subscription import Subscription
 from pgflow_client.errors import (
+    ArgumentInvalid,
     ArraysDiffer,
     ClientClosed,
     CoreError,
@@ -59,6 +60,7 @@ from pgflow_client.progress import RunProgress, RunStatus, StepProgress, StepSta
 from pgflow_client.streams import StreamItem
 
 __all__ = [
+    "ArgumentInvalid",
     "ArraysDiffer",
     "AsyncClient",
     "AsyncRun",

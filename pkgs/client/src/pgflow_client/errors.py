@@ -14,7 +14,8 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── RunCompleted          PF010  there is nothing to retry
  │    ├── KeyInvalid            PF012  not an idempotency key
  │    ├── StartOptionInvalid    PF013  a run cannot be started with this option
- │    └── ExtensionMissing      PF014  the database lacks an extension that was asked for
+ │    ├── ExtensionMissing      PF014  the database lacks an extension that was asked for
+ │    └── ArgumentInvalid       PF015  a call cannot be made with this argument
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── SchemaMissing         pgflow is not installed there, or in an older version
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 __all__ = [
+    "ArgumentInvalid",
     "ArraysDiffer",
     "ClientClosed",
     "CoreError",
@@ -229,6 +231,12 @@ class ExtensionMissing(CoreError):
     sqlstate = "PF014"
 
 
+class ArgumentInvalid(CoreError):
+    """A call cannot be made with this argument: a negative quantity, say."""
+
+    sqlstate = "PF015"
+
+
 class DatabaseProblem(PgflowError):
     """The database did not get as far as answering.
 
@@ -286,6 +294,7 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         KeyInvalid,
         StartOptionInvalid,
         ExtensionMissing,
+        ArgumentInvalid,
     )
 }
 

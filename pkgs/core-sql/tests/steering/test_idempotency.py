@@ -83,8 +83,36 @@ def test_a_start_that_is_rolled_back_leaves_the_key_free(engine: Engine, chain: 
 
 
 def test_a_key_that_has_expired_starts_another_run(engine: Engine, chain: str):
-    brief = START.replace("=> %s)", "=> %s, key_lifetime => '-1 second')")
+    brief = START.replace("=> %s)", "=> %s, key_lifetime => '1 microsecond')")
     assert engine.value(brief, chain, "key") != engine.value(brief, chain, "key")
+
+
+def test_a_key_stands_for_its_run_until_its_lifetime_is_over(engine: Engine, chain: str):
+    day = START.replace("=> %s)", "=> %s, key_lifetime => '1 day')")
+    first = engine.value(day, chain, "key")
+    # The lifetime is that of the start which took the key, not of one that finds it.
+    assert engine.value(START, chain, "key") == first
+    assert engine.value(day, chain, "key") == first
+    left = engine.value("select extract(epoch from expires_at - now()) from pgflow.run_keys")
+    assert 86_000 < left <= 86_400
+
+    engine.conn.execute("update pgflow.run_keys set expires_at = expires_at - interval '1 day'")
+
+    second = engine.value(START, chain, "key")
+    assert second != first
+    assert engine.rows("select run_id, expires_at = 'infinity' from pgflow.run_keys") == [
+        (second, True)
+    ]
+    assert engine.run(first)["status"] == "started"
+
+
+@pytest.mark.parametrize("lifetime", ["0", "-1 second", "101 years"])
+def test_a_key_needs_a_lifetime_that_lasts(engine: Engine, chain: str, lifetime: str):
+    with pytest.raises(psycopg.Error) as raised:
+        engine.start(chain, idempotency_key="key", key_lifetime=lifetime)
+    assert raised.value.sqlstate == "PF013"
+    assert engine.value("select count(*) from pgflow.runs") == 0
+    assert engine.value("select count(*) from pgflow.run_keys") == 0
 
 
 def test_a_key_goes_with_its_run(engine: Engine, chain: str):

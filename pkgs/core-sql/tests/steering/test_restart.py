@@ -122,6 +122,22 @@ def test_repeated_steps_have_all_their_attempts(engine: Engine):
     engine.check()
 
 
+def test_a_step_that_has_not_begun_has_nothing_to_repeat(engine: Engine, chain: str):
+    run_id = engine.start(chain)
+    engine.complete(engine.claim()[0])
+    (task,) = engine.claim()
+    before = engine.rows("select * from pgflow.runs")
+
+    assert restart(engine, run_id, "third") == "started"
+
+    assert engine.rows("select * from pgflow.runs") == before
+    assert engine.value("select count(*) from pgflow.run_reopenings") == 0
+    assert engine.refusals(task) == []
+    engine.finish()
+    assert engine.run(run_id)["status"] == "completed"
+    engine.check()
+
+
 def test_an_unknown_step_is_refused(engine: Engine, chain: str):
     run_id = engine.start(chain)
     with pytest.raises(psycopg.Error) as raised:

@@ -161,8 +161,8 @@ def test_runs_without_a_key_are_started_each_time(pg: Engine):
 
 def test_many_keys_may_expire(pg: Engine):
     pg.flow("site", {"a": step()})
-    over = timedelta(seconds=-1)
-    ids = pg.start_many("site", [1], idempotency_keys=["x"], key_lifetime=over)
+    brief = timedelta(microseconds=1)
+    ids = pg.start_many("site", [1], idempotency_keys=["x"], key_lifetime=brief)
     again = pg.start_many("site", [1], idempotency_keys=["x"], key_lifetime=HOUR)
     assert again != ids
     assert pg.start_many("site", [1], idempotency_keys=["x"]) == again

@@ -76,9 +76,9 @@ def age(pg: Engine) -> None:
     pg.conn.execute("update pgflow.worker_functions set last_invoked_at = now() - interval '1 day'")
 
 
-def refused(pg: Engine, question: str) -> str | None:
+def refused(pg: Engine, question: str, *arguments: object) -> str | None:
     with pytest.raises(psycopg.errors.Error) as error:
-        pg.rows(question)
+        pg.rows(question, *arguments)
     return error.value.sqlstate
 
 
@@ -171,6 +171,16 @@ def test_without_a_place_or_a_secret_nothing_is_called(net: Engine):
     net.call("configure_worker_functions", "https://workers.example.com", "")
     assert invoked(net) == []
     assert net.value("select last_invoked_at from pgflow.worker_functions") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["workers.example.com", "ftp://a.org", "https://", "https://a b", "https://a.org/?q=1"]
+)
+def test_a_place_that_cannot_be_called_is_refused_and_changes_nothing(net: Engine, url: str):
+    before = net.call("configure_worker_functions", "http://workers.example.com:8000/x/", "s")
+    assert refused(net, "select pgflow.configure_worker_functions(%s, 'other')", url) == "PF015"
+    assert net.call("configure_worker_functions") == before
+    assert net.call("_invocation_setting", "auth_secret") == "s"
 
 
 def test_the_secret_is_kept_in_vault_where_there_is_one(net: Engine):

@@ -271,7 +271,8 @@ class Run:
         beside = [other for other in self.states if other not in below]
         others = [other for other in beside if slug not in self.flow.descendants([other])]
         repeated = below - self._held_back(others)
-        self._reopen(repeated, repeated)
+        if self.states[slug].status != "created":
+            self._reopen(repeated, repeated)
 
     def _held_back(self, causes: Iterable[str]) -> set[str]:
         """Find what is skipped because some of these steps were, with all that depends on them."""

@@ -9,7 +9,7 @@
 --   quantity: how many runs at most, and as many keys and workers. Fewer where they have more than
 --     100,000 tasks and stream items together. NULL is 1000.
 -- Returns: how many runs were deleted. Call it again, in another transaction, until that is 0.
--- Errors: PF005 retention is NULL or negative, or quantity is less than 1.
+-- Errors: PF015 retention is NULL or negative, or quantity is less than 1.
 -- Locks: the runs, their keys, and workers, skipping those that others hold.
 -- Writes: runs, step_states, step_tasks, task_attempts, streams, stream_items, run_keys,
 --   run_watchers, workers.
@@ -30,13 +30,14 @@ set enable_mergejoin to off
 set jit to off
 as $$
 declare
-  v_before timestamptz := now() - prune_data_older_than.retention;
+  -- Further back, the calendar ends.
+  v_before timestamptz := now() - least(prune_data_older_than.retention, '4000 years');
   v_quantity int := coalesce(prune_data_older_than.quantity, 1000);
   v_run_ids uuid[];
 begin
   if (prune_data_older_than.retention >= '0') is not true or v_quantity < 1 then
     raise exception using
-      errcode = 'PF005',
+      errcode = 'PF015',
       message = 'retention has to be a span that is not negative, and quantity at least 1',
       detail = format('retention=%s quantity=%s', prune_data_older_than.retention, v_quantity);
   end if;

@@ -14,7 +14,7 @@ as $$
 begin
   raise exception using
     errcode = 'PF001',
-    message = format('flow %s does not exist', left(_raise_flow_not_found.flow_slug, 200)),
+    message = format('flow %s does not exist', pgflow._told(_raise_flow_not_found.flow_slug)),
     detail = format('flow_slug=%s', left(_raise_flow_not_found.flow_slug, 200)),
     hint = 'compile the flow first: start a worker that serves it, or apply what `pgflow compile` '
       'prints';

@@ -6,7 +6,7 @@
 --   run_ids: ids for the runs, or NULL.
 -- Returns: nothing.
 -- Errors: PF001 no such flow. PF006 an input is NULL, or no array where a map needs one.
---   PF008 inputs and run_ids differ in length.
+--   PF008 inputs and run_ids differ in length. PF013 a run id is NULL.
 -- Locks: the row of the flow (for key share), so that what is read of it here and later is of one
 --   definition.
 -- Idempotent: yes.
@@ -27,6 +27,13 @@ begin
       message = format('flow %s: %s inputs but %s run ids', _check_inputs.flow_slug,
         cardinality(_check_inputs.inputs), cardinality(_check_inputs.run_ids)),
       detail = format('flow_slug=%s', _check_inputs.flow_slug);
+  end if;
+  if array_position(_check_inputs.run_ids, null) is not null then
+    raise exception using
+      errcode = 'PF013',
+      message = format('flow %s: a run id is NULL', _check_inputs.flow_slug),
+      detail = format('flow_slug=%s', _check_inputs.flow_slug),
+      hint = 'give NULL in place of all ids, and new ones are made';
   end if;
   select step.step_slug into v_map
   from pgflow.steps as step

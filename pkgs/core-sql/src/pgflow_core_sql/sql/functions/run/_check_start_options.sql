@@ -3,15 +3,16 @@
 -- Parameters:
 --   flow_slug: the flow, for the message.
 --   run_count: how many runs are to be started.
---   tags, delay, trace_context, idempotency_keys: as in start_flows.
+--   tags, delay, trace_context, idempotency_keys, key_lifetime: as in start_flows.
 -- Returns: nothing.
 -- Errors: PF008 inputs and idempotency_keys differ in length. PF012 a key is too long or empty.
---   PF013 tags or trace_context are no object, or the delay is longer than a hundred years.
+--   PF013 tags or trace_context are no object, the delay is longer than a hundred years, or the
+--   keys' lifetime no span up to that.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._check_start_options(
   flow_slug text, run_count int, tags jsonb, delay interval, trace_context jsonb,
-  idempotency_keys text []
+  idempotency_keys text [], key_lifetime interval
 )
 returns void
 language plpgsql
@@ -27,6 +28,9 @@ declare
         || jsonb_typeof(_check_start_options.trace_context)
     when _check_start_options.delay > interval '100 years'
       then 'delay is at most a hundred years'
+    when _check_start_options.key_lifetime <= '0'
+      or _check_start_options.key_lifetime > '100 years'
+      then 'key_lifetime is longer than nothing and at most a hundred years'
   end;
   v_keys int := cardinality(_check_start_options.idempotency_keys);
   v_length int;
@@ -36,11 +40,11 @@ begin
       errcode = 'PF013', message = v_wrong,
       detail = format('flow_slug=%s', _check_start_options.flow_slug);
   end if;
-  if v_keys <> _check_start_options.run_count then
+  if v_keys <> coalesce(_check_start_options.run_count, -1) then
     raise exception using
       errcode = 'PF008',
       message = format('flow %s: %s inputs but %s idempotency keys',
-        _check_start_options.flow_slug, _check_start_options.run_count, v_keys),
+        _check_start_options.flow_slug, coalesce(_check_start_options.run_count, 0), v_keys),
       detail = format('flow_slug=%s', _check_start_options.flow_slug);
   end if;
   select length(asked.key) into v_length

@@ -21,7 +21,7 @@ begin
   if not found then
     raise exception using
       errcode = 'PF002',
-      message = format('run %s does not exist', _require_run.run_id),
+      message = format('run %s does not exist', pgflow._told(_require_run.run_id::text)),
       detail = format('run_id=%s', _require_run.run_id);
   end if;
   return v_run;

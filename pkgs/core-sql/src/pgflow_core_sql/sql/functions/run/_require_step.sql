@@ -22,7 +22,7 @@ begin
     raise exception using
       errcode = 'PF003',
       message = format('flow %s has no step %s', _require_step.run.flow_slug,
-        left(_require_step.step_slug, 200)),
+        pgflow._told(_require_step.step_slug)),
       detail = format('run_id=%s flow_slug=%s step_slug=%s', _require_step.run.run_id,
         _require_step.run.flow_slug, left(_require_step.step_slug, 200));
   end if;

@@ -5,7 +5,7 @@
 --   reason: kept as error_message of the runs; NULL for none.
 --   quantity: how many runs at most; call again until it returns less.
 -- Returns: how many runs were cancelled.
--- Errors: PF001 no such flow.
+-- Errors: PF001 no such flow. PF015 the quantity is negative.
 -- Locks: as cancel_runs.
 -- Writes: runs, step_states, step_tasks.
 -- Idempotent: yes.
@@ -24,6 +24,7 @@ declare
   v_run_ids uuid[];
   v_cancelled int;
 begin
+  perform pgflow._require_quantity(cancel_flow_runs.quantity);
   perform pgflow._require_flow(cancel_flow_runs.flow_slug);
   select array_agg(live.run_id) into v_run_ids
   from (

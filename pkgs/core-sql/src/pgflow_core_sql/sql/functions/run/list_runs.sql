@@ -12,6 +12,7 @@
 -- Returns: {"runs": [{"run_id", "flow_slug", "status", "priority", "tags", "started_at",
 --   "ended_at", "delayed_until", "failed_step_slug", "error_message"}], "next"}; next is NULL where
 --   nothing follows. A page with a next may hold fewer runs than asked for, or none.
+-- Errors: PF015 the quantity is negative.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.list_runs(
@@ -39,6 +40,7 @@ declare
   v_page jsonb;
   v_next uuid;
 begin
+  perform pgflow._require_quantity(list_runs.quantity);
   execute format(
     $query$
       select jsonb_agg(to_jsonb(page) order by page.run_id desc)

@@ -2,7 +2,8 @@
 --
 -- What was skipped together with a step elsewhere in the run stays so. Steps that failed or were
 -- cancelled elsewhere start afresh too, so that the run can end. Work that is under way on a
--- repeated step is cancelled. What was tried before stays in task_attempts.
+-- repeated step is cancelled. What was tried before stays in task_attempts. A step that has not
+-- begun has nothing to repeat, and the run stays as it is.
 --
 -- Parameters:
 --   run_id: the run, in whatever status.
@@ -22,6 +23,7 @@ as $$
 declare
   v_run pgflow.runs;
   v_repeated text[];
+  v_reopened text[];
 begin
   perform pgflow._lock_runs(array[restart_run.run_id], 'exclusive');
   v_run := pgflow._require_run(restart_run.run_id);
@@ -34,16 +36,19 @@ begin
       pgflow._steps_beside(v_run.flow_slug, restart_run.from_step)
     ))
   );
-  perform pgflow._reopen_steps(
-    v_run.run_id,
-    array(
-      select state.step_slug
-      from pgflow.step_states as state
-      where state.run_id = v_run.run_id
-        and (state.status in ('failed', 'cancelled') or state.step_slug = any (v_repeated))
-    ),
-    v_repeated
+  v_reopened := array(
+    select state.step_slug
+    from pgflow.step_states as state
+    where state.run_id = v_run.run_id
+      and (state.status in ('failed', 'cancelled') or state.step_slug = any (v_repeated))
   );
+  if exists (
+    select from pgflow.step_states as state
+    where state.run_id = v_run.run_id and state.step_slug = any (v_reopened)
+      and state.status <> 'created'
+  ) then
+    perform pgflow._reopen_steps(v_run.run_id, v_reopened, v_repeated);
+  end if;
   return next pgflow._require_run(restart_run.run_id);
 end
 $$;

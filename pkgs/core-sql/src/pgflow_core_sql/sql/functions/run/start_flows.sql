@@ -16,8 +16,8 @@
 -- Returns: the ids of the runs, in order.
 -- Errors: PF001 no such flow. PF006 an input is NULL, or no array where a map needs one.
 --   PF008 inputs and run_ids or idempotency_keys differ in length. PF009 a run with that id exists.
---   PF012 a key is too long or empty. PF013 tags or trace_context are no object, or the delay is
---   longer than a hundred years.
+--   PF012 a key is too long or empty. PF013 tags or trace_context are no object, the delay is
+--   longer than a hundred years, the keys' lifetime no span up to that, or a run id is NULL.
 -- Locks: the row of the flow (for key share); then the keys, sorted.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_keys. With run_ids alone, a second call raises PF009 and changes
@@ -44,10 +44,10 @@ declare
 begin
   perform pgflow._check_inputs(start_flows.flow_slug, start_flows.inputs, start_flows.run_ids);
   if num_nonnulls(start_flows.tags, start_flows.delay, start_flows.trace_context,
-    start_flows.idempotency_keys) > 0 then
+    start_flows.idempotency_keys, start_flows.key_lifetime) > 0 then
     perform pgflow._check_start_options(
       start_flows.flow_slug, cardinality(start_flows.inputs), start_flows.tags, start_flows.delay,
-      start_flows.trace_context, start_flows.idempotency_keys
+      start_flows.trace_context, start_flows.idempotency_keys, start_flows.key_lifetime
     );
   end if;
   if v_run_ids is null then

@@ -8,6 +8,7 @@
 --   lifetime_seconds: how long, unless the call is repeated.
 -- Returns: nothing. A transaction that was under way meanwhile may still commit a change without a
 --   word, so a client also looks by itself, at growing intervals.
+-- Errors: PF015 the watcher or a run is NULL.
 -- Locks: none.
 -- Writes: run_watchers.
 -- Idempotent: yes.
@@ -23,6 +24,12 @@ declare
   -- In a variable: to a plan the clock is no constant that an index could be asked for.
   v_now timestamptz := clock_timestamp();
 begin
+  if watch_runs.watcher_id is null or array_position(watch_runs.run_ids, null) is not null then
+    perform pgflow._refuse_argument(
+      'neither who watches nor a run that is watched is NULL',
+      format('watcher_id=%s', watch_runs.watcher_id)
+    );
+  end if;
   delete from pgflow.run_watchers as watcher
   where (watcher.run_id, watcher.watcher_id) in (
     select gone.run_id, gone.watcher_id

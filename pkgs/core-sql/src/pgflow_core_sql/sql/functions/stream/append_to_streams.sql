@@ -8,7 +8,7 @@
 --   items: one JSON array a task, with its items in order.
 -- Returns: a row for each attempt that counts no longer, with the reason in refused as in
 --   find_lost_attempts. Of those no item is stored.
--- Errors: PF008 the arrays differ in length.
+-- Errors: PF008 the arrays differ in length. PF015 items are no array, or are not numbered from 1.
 -- Locks: the runs, sorted (for key share), which keeps cancelling and deleting out; then the tasks
 --   by key (for share), which keeps a next attempt out; then the rows of streams by key.
 -- Writes: streams, stream_items.
@@ -28,6 +28,7 @@ begin
     cardinality(append_to_streams.task_indexes), cardinality(append_to_streams.attempts),
     cardinality(append_to_streams.first_numbers), cardinality(append_to_streams.items)
   ]);
+  perform pgflow._require_items(append_to_streams.first_numbers, append_to_streams.items);
   perform pgflow._lock_runs(append_to_streams.run_ids, 'share');
   perform pgflow._append_items(
     append_to_streams.run_ids, append_to_streams.step_slugs, append_to_streams.task_indexes,

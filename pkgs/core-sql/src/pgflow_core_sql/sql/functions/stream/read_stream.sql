@@ -8,6 +8,7 @@
 --   all_attempts: whether also items of attempts that failed or were given up. Otherwise, a task's
 --     items are those of its latest attempt, whether that is under way, completed or failed.
 -- Returns: the items; none where there is no such run or step.
+-- Errors: PF015 the quantity is negative.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.read_stream(
@@ -28,6 +29,7 @@ set enable_mergejoin to off
 set jit to off
 as $$
 begin
+  perform pgflow._require_quantity(read_stream.quantity);
   return query
   select item.*
   from pgflow.stream_items as item

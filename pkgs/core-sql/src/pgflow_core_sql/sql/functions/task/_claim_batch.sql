@@ -3,7 +3,7 @@
 -- Parameters:
 --   flow_slugs, quantity, worker_id, room: as in claim_tasks.
 -- Returns: the tasks, as claim_tasks does.
--- Errors: PF007 the worker is not registered.
+-- Errors: PF007 the worker is not registered. PF015 the room is none.
 -- Locks: the tasks, skipping those that others hold.
 -- Writes: step_tasks, waiting_workers.
 -- Idempotent: no.

@@ -3,6 +3,7 @@
 -- Parameters:
 --   flow_slugs, quantity, worker_id, room: as in claim_tasks.
 -- Returns: the tasks, as claim_tasks does.
+-- Errors: PF015 the room is none.
 -- Locks: the tasks, skipping those that others hold.
 -- Writes: step_tasks.
 -- Idempotent: no.
@@ -22,6 +23,9 @@ declare
   v_place int;
   v_most int;
 begin
+  if _claim_shares.room is not null then
+    perform pgflow._require_room(_claim_shares.room);
+  end if;
   select
     array_agg(queue.flow_slug), array_agg(queue.step_slug), count(*)
   into v_flow_slugs, v_step_slugs, v_count

@@ -9,7 +9,7 @@
 -- Returns: the tasks. input is {dependency: output} over the completed dependencies of a single
 --   step ({} for a root step) and the element of a map; flow_input is the flow input for root
 --   single steps and those that ask for it; refused is NULL.
--- Errors: PF007 the worker is not registered.
+-- Errors: PF007 the worker is not registered. PF015 room is no object of integers.
 -- Locks: the tasks, skipping those that others hold. No run.
 -- Writes: step_tasks, waiting_workers.
 -- Idempotent: no, each call claims other tasks.

@@ -13,6 +13,7 @@
 --   waits: whether to wait for the end of an earlier attempt's transaction.
 -- Returns: the sessions whose transactions are those of earlier attempts; where there are any,
 --   nothing was done. NULL where this attempt counts no longer.
+-- Errors: PF015 idle_seconds is less than a second.
 -- Locks: an advisory lock on the task until the transaction ends; nothing else, so that whatever
 --   the handler locks comes before all runs and tasks.
 -- Idempotent: yes.
@@ -31,6 +32,12 @@ declare
       enter_attempt.task_index), 0
   );
 begin
+  if (enter_attempt.idle_seconds > 0) is not true then
+    perform pgflow._refuse_argument(
+      'a transaction may be idle for a second at least',
+      format('idle_seconds=%s', enter_attempt.idle_seconds)
+    );
+  end if;
   if not exists (
     select from pgflow.step_tasks as task
     where task.run_id = enter_attempt.run_id and task.step_slug = enter_attempt.step_slug
@@ -42,7 +49,11 @@ begin
   perform set_config(setting.name, setting.value, true)
   from (
     values
-    ('idle_in_transaction_session_timeout', format('%ss', enter_attempt.idle_seconds)),
+    -- The server counts milliseconds, in 31 bits.
+    (
+      'idle_in_transaction_session_timeout',
+      format('%ss', least(enter_attempt.idle_seconds, 2147483))
+    ),
     ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '4')
   ) as setting (name, value);
   if enter_attempt.waits then

@@ -33,7 +33,7 @@ begin
     raise exception using
       errcode = 'PF003',
       message = format('flow %s has no step %s', v_run.flow_slug,
-        left(get_shared_input.step_slug, 200)),
+        pgflow._told(get_shared_input.step_slug)),
       detail = format('run_id=%s step_slug=%s', get_shared_input.run_id,
         left(get_shared_input.step_slug, 200));
   end if;

@@ -8,7 +8,8 @@
 --   failed_run_ids, failed_step_slugs, failed_task_indexes, failed_attempts, error_messages,
 --     are_final, retry_delays, error_types, tracebacks: as in fail_tasks.
 -- Returns: the claimed tasks, and the refused reports with the reason in refused.
--- Errors: PF007 the worker is not registered. PF008 arrays differ in length.
+-- Errors: PF007 the worker is not registered. PF008 arrays differ in length. PF015 room is no
+--   object of integers.
 -- Locks: as complete_tasks and fail_tasks, in one sorted pass over all the runs, then claim_tasks.
 -- Writes: as these three.
 -- Idempotent: the reports are; claiming is not.

@@ -17,7 +17,8 @@ begin
   ) then
     raise exception using
       errcode = 'PF007',
-      message = format('worker %s is not registered', _require_worker.worker_id),
+      message = format('worker %s is not registered',
+        pgflow._told(_require_worker.worker_id::text)),
       detail = format('worker_id=%s', _require_worker.worker_id),
       hint = 'call pgflow.register_worker first';
   end if;

@@ -8,6 +8,7 @@
 --     it, '' forgets it. A row of worker_functions with a url of its own does without it.
 --   auth_secret: what is sent as a bearer token; NULL leaves it, '' forgets it.
 -- Returns: what is known now, in words, without the secret.
+-- Errors: PF015 url_base is no URL of http or https, or has a query in it.
 -- Locks: rows of invocation_settings.
 -- Writes: invocation_settings, Vault.
 -- Idempotent: yes.
@@ -22,6 +23,12 @@ declare
   v_in_vault boolean := configure_worker_functions.auth_secret is not null
     and pgflow._keep_in_vault('pgflow_auth_secret', configure_worker_functions.auth_secret);
 begin
+  if configure_worker_functions.url_base !~ '^(https?://[^\s/?#]+[^\s?#]*)?$' then
+    perform pgflow._refuse_argument(
+      'url_base is where worker functions are called: https://workers.example.com, say',
+      format('url_base=%s', left(configure_worker_functions.url_base, 200))
+    );
+  end if;
   insert into pgflow.invocation_settings as setting (name, value)
   select given.name, given.value
   from (

@@ -6,7 +6,7 @@
 --   function_name: where it runs, for people.
 --   lease_seconds: seconds without a heartbeat after which its tasks are taken from it.
 -- Returns: nothing.
--- Errors: PF005 no flow, or a lease that is not positive.
+-- Errors: PF005 no id, no flow, or a lease that is not positive.
 -- Locks: none.
 -- Writes: workers.
 -- Idempotent: yes.
@@ -19,12 +19,13 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 begin
-  if coalesce(cardinality(register_worker.flow_slugs), 0) = 0
+  if register_worker.worker_id is null
+    or coalesce(cardinality(register_worker.flow_slugs), 0) = 0
     or array_position(register_worker.flow_slugs, null) is not null
     or coalesce(register_worker.lease_seconds, 0) <= 0 then
     raise exception using
       errcode = 'PF005',
-      message = 'a worker serves at least one flow and has a lease of at least a second',
+      message = 'a worker has an id, serves at least one flow and has a lease of at least a second',
       detail = format('worker_id=%s', register_worker.worker_id);
   end if;
   insert into pgflow.workers as worker (

@@ -8,6 +8,7 @@
 -- Parameters:
 --   quantity: how many tasks at most in one call.
 -- Returns: how many tasks were taken; 0 where another session is at it.
+-- Errors: PF015 the quantity is negative.
 -- Locks: an advisory lock, so that one session does this at a time; then as fail_tasks; then marks
 --   in waiting_workers.
 -- Writes: runs, step_states, step_tasks, task_attempts, waiting_workers.
@@ -31,6 +32,7 @@ declare
   v_strength text;
   v_taken int := 0;
 begin
+  perform pgflow._require_quantity(requeue_stalled_tasks.quantity);
   if not pg_try_advisory_xact_lock(hashtextextended('pgflow requeue_stalled_tasks', 0)) then
     return 0;
   end if;

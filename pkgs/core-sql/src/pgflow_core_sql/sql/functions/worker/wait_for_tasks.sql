@@ -8,6 +8,7 @@
 --   worker_id: the worker.
 --   flow_slugs: the flows that it serves.
 -- Returns: seconds until the next delayed task of these flows comes due; NULL where there is none.
+-- Errors: PF015 the worker or a flow is NULL.
 -- Locks: none.
 -- Writes: waiting_workers. The mark goes when the worker gets as many tasks as it asked for.
 -- Idempotent: yes.
@@ -21,6 +22,13 @@ set join_collapse_limit to 1
 set enable_seqscan to off
 as $$
 begin
+  if wait_for_tasks.worker_id is null
+    or array_position(wait_for_tasks.flow_slugs, null) is not null then
+    perform pgflow._refuse_argument(
+      'neither the worker that waits nor a flow that it serves is NULL',
+      format('worker_id=%s', wait_for_tasks.worker_id)
+    );
+  end if;
   insert into pgflow.waiting_workers (flow_slug, worker_id)
   select distinct flow.slug, wait_for_tasks.worker_id
   from unnest(wait_for_tasks.flow_slugs) as flow (slug)
