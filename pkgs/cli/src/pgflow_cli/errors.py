@@ -10,7 +10,9 @@ PgflowError
  │    └── SlugsClash        two flows have one slug
  ├── AddressTaken       the dashboard cannot listen where it was told to
  ├── InputUnreadable    the input of a run cannot be read, or is not JSON
+ ├── ExportChanged      a migration was exported from another file than this pgflow ships
  ├── FileDiffers        a file is there already, and says something else
+ ├── MigrationsUnreadable  a folder of migrations cannot be continued
  └── PortUnusable       a port to listen on is taken, or not to be had
 """
 
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddressTaken",
+    "ExportChanged",
     "FileDiffers",
     "FlowAmbiguous",
     "FlowLoadError",
     "FlowMissing",
     "InputUnreadable",
+    "MigrationsUnreadable",
     "ModuleBroken",
     "ModuleMissing",
     "PortUnusable",
@@ -190,6 +194,43 @@ class InputUnreadable(PgflowError):
 
     def __str__(self) -> str:
         return f"{self.source} {self.reason}"
+
+
+class ExportChanged(PgflowError):
+    """A migration was exported from another file than this pgflow ships.
+
+    Attributes:
+        path: The file that holds it.
+        key: What it is.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        super().__init__(path, key)
+        self.path = path
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} holds {self.key} of another pgflow than this one; released migrations "
+            "are never edited, so restore the file, or the pgflow that wrote it"
+        )
+
+
+class MigrationsUnreadable(PgflowError):
+    """A folder of migrations cannot be continued.
+
+    Attributes:
+        path: The folder, or the file in it.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
 
 
 class FileDiffers(PgflowError):

@@ -8,9 +8,19 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["as_json", "database_url", "read_delay", "read_instant", "read_limits", "read_tags"]
+__all__ = [
+    "as_json",
+    "database_url",
+    "migration_tool",
+    "read_delay",
+    "read_instant",
+    "read_limits",
+    "read_tags",
+    "read_versions",
+]
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d)?")
+_RANGE: Final = re.compile(r"(\d+)(-(\d+)?)?")
 _UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -19,6 +29,33 @@ database_url: Final = click.option(
     metavar="URL",
     help="Use this database. Default: PGFLOW_DATABASE_URL, DATABASE_URL, else the embedded one.",
 )
+
+migration_tool: Final = click.option(
+    "--for",
+    "tool",
+    type=click.Choice(["sql", "supabase", "alembic", "django", "dbmate"]),
+    help="Write migrations for this tool, after those that it has.",
+)
+
+
+def read_versions(
+    context: click.Context, parameter: click.Parameter, given: str | None
+) -> tuple[int, int | None] | None:
+    """Read schema versions: 3, 3-5, or 3- for all from there on.
+
+    Raises:
+        BadParameter: It is something else.
+    """
+    if given is None:
+        return None
+    found = _RANGE.fullmatch(given)
+    if found is None:
+        reason = f"{given!r} is no version such as 3, and no range such as 3-5 or 3-."
+        raise click.BadParameter(reason, context, parameter)
+    first = int(found[1])
+    if found[2] is None:
+        return first, first
+    return first, int(found[3]) if found[3] else None
 
 
 def read_limits(

@@ -5,8 +5,10 @@ Exit codes, of all commands:
 - 0    it is done
 - 1    it failed, and the message says why; without a message: what read the output went away
 - 2    the command line is wrong
-- 3    a check found that something is to be done (`install --check`)
+- 3    a check found that something is to be done (`install --check`, `compile --check`)
 - 4    the watched run was cancelled (`start --watch`)
+- 5    a check found that the schema is not what pgflow installed (`install --check`)
+- 6    a check found the schema of a newer pgflow (`install --check`)
 - 130  ended by Ctrl-C
 - 128 + N  a worker ended by signal N before it had finished its tasks
 """
@@ -22,11 +24,13 @@ import click
 
 from pgflow_cli.printing import complain
 
-__all__ = ["CANCELLED", "FAILED", "INTERRUPTED", "PENDING", "report"]
+__all__ = ["CANCELLED", "DRIFTED", "FAILED", "INTERRUPTED", "NEWER", "PENDING", "report"]
 
 FAILED: Final = 1
 PENDING: Final = 3
 CANCELLED: Final = 4
+DRIFTED: Final = 5
+NEWER: Final = 6
 INTERRUPTED: Final = 130
 
 

@@ -7,6 +7,7 @@ from pgflow_core_sql.errors import (
     SchemaTooNew,
 )
 from pgflow_core_sql.migrator import MigrationReport, Migrator, install, install_script
+from pgflow_core_sql.pieces import Piece, install_pieces
 
 __all__ = [
     "MigrationChanged",
@@ -14,7 +15,9 @@ __all__ = [
     "MigrationFailed",
     "MigrationReport",
     "Migrator",
+    "Piece",
     "SchemaTooNew",
     "install",
+    "install_pieces",
     "install_script",
 ]

@@ -7,11 +7,13 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from pgflow_core_sql import sqlfiles
+from pgflow_core_sql.drift import find_drift
 from pgflow_core_sql.errors import MigrationChanged, MigrationFailed, SchemaTooNew
+from pgflow_core_sql.pieces import LOCK, REWRITTEN, REWRITTEN_VERSION, install_pieces
 from pgflow_core_sql.sqlfiles import Migration, SqlFile
 
 # Held to the end of the transaction, so that concurrent migrators take turns.
-_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('pgflow migrate', 0))"
+_LOCK: Final = f"select {LOCK}"
 _HAS_HISTORY: Final = "select to_regclass('pgflow.schema_migrations') is not null"
 _HISTORY: Final = "select version, digest from pgflow.schema_migrations order by version"
 _RECORD: Final = """
@@ -20,9 +22,6 @@ on conflict (version) do update
 set name = excluded.name, digest = excluded.digest, applied_at = now()
 where migration.digest <> excluded.digest
 """
-# What is written anew each time has a row too, so that pending() sees functions of another version.
-_REWRITTEN: Final = "functions, views and rights"
-_REWRITTEN_VERSION: Final = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +82,23 @@ class Migrator:
         with psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8") as conn:
             return _names_of_pending(_history(conn))
 
+    def installed(self) -> int:
+        """Return the version of the schema that is there; 0 where there is none."""
+        if not isinstance(self._conninfo, str):
+            return max(_history(self._conninfo), default=0)
+        with psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8") as conn:
+            return max(_history(conn), default=0)
+
+    def drift(self) -> tuple[str, ...]:
+        """Return what in the schema is not as a migrate left it: missing, or changed by hand.
+
+        Only where nothing is pending does that say anything.
+        """
+        if not isinstance(self._conninfo, str):
+            return find_drift(self._conninfo)
+        with psycopg.connect(self._conninfo, autocommit=True, client_encoding="UTF8") as conn:
+            return find_drift(conn)
+
 
 def install(conn: psycopg.Connection[object]) -> MigrationReport:
     """Bring the database of an open connection to this package's version of the schema.
@@ -93,25 +109,20 @@ def install(conn: psycopg.Connection[object]) -> MigrationReport:
     return Migrator(conn).migrate()
 
 
-def install_script() -> str:
-    """Return one plain SQL script that does what `Migrator` does to an empty database.
+def install_script(first: int = 1, last: int | None = None) -> str:
+    """Return one plain SQL script that does what `Migrator` does.
 
-    For people who own their migrations. Run again, it fails at the first table and, run in one
-    transaction (`psql -1`), changes nothing.
+    For people who own their migrations. Each of its statements asks what the database has, so it
+    can be run again, and on a database of an older version.
+
+    Args:
+        first: Schema version to begin with.
+        last: Schema version to end with; None is the newest, with its functions.
+
+    Raises:
+        ValueError: There is no such range of versions.
     """
-    parts = [_section(sqlfiles.bootstrap())]
-    for migration in sqlfiles.migrations():
-        parts.append(_section(migration))
-        parts.append(
-            "insert into pgflow.schema_migrations (version, name, digest)\n"
-            f"values ({migration.version}, '{migration.name}', '{migration.digest}');\n"
-        )
-    parts.extend(_section(file) for file in sqlfiles.rewritten())
-    parts.append(
-        "insert into pgflow.schema_migrations (version, name, digest)\n"
-        f"values ({_REWRITTEN_VERSION}, '{_REWRITTEN}', '{sqlfiles.digest_of_rewritten()}');\n"
-    )
-    return "\n".join(parts)
+    return "\n".join(piece.sql for piece in install_pieces(first, last))
 
 
 def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
@@ -126,7 +137,7 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         for file in sqlfiles.rewritten():
             _apply(conn, file)
         digest = sqlfiles.digest_of_rewritten()
-        _record(conn, _REWRITTEN_VERSION, _REWRITTEN, digest)
+        _record(conn, REWRITTEN_VERSION, REWRITTEN, digest)
     return MigrationReport(
         before=max(history, default=0),
         after=max(migration.version for migration in sqlfiles.migrations()),
@@ -160,8 +171,8 @@ def _pending(history: dict[int, str]) -> list[Migration]:
 
 def _names_of_pending(history: dict[int, str]) -> tuple[str, ...]:
     names = [migration.name for migration in _pending(history)]
-    if history.get(_REWRITTEN_VERSION) != sqlfiles.digest_of_rewritten():
-        names.append(_REWRITTEN)
+    if history.get(REWRITTEN_VERSION) != sqlfiles.digest_of_rewritten():
+        names.append(REWRITTEN)
     return tuple(names)
 
 
@@ -171,7 +182,3 @@ def _apply(conn: psycopg.Connection[object], file: SqlFile) -> None:
         conn.execute(file.text.encode(), prepare=False)
     except psycopg.Error as error:
         raise MigrationFailed(name=file.name, reason=str(error).strip()) from error
-
-
-def _section(file: SqlFile) -> str:
-    return f"-- {file.name}\n\n{file.text}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pgflow_cli.options import as_json as as_json_option
+from pgflow_cli.options import migration_tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,16 +29,33 @@ if TYPE_CHECKING:
     help="Name of the file, with all flows in it. Default: create_FLOW_flow.sql for each flow.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file with other content.")
+@migration_tool
+@click.option(
+    "--check", is_flag=True, help="With --for: write nothing; exit with 3 if something is missing."
+)
 @as_json_option
 def compile(
-    *, targets: tuple[str, ...], out: Path | None, name: str | None, force: bool, as_json: bool
-) -> None:
+    *,
+    targets: tuple[str, ...],
+    out: Path | None,
+    name: str | None,
+    force: bool,
+    tool: str | None,
+    check: bool,
+    as_json: bool,
+) -> int:
     """Turn flows into SQL that defines them.
 
     MODULE:FLOW is a flow of a module or file, such as flows:greet or app/flows.py:greet; the
     module alone stands for all flows in it. The same flow gives the same SQL. To run it again
     changes nothing, or updates options; it refuses to change the structure of a flow that is there.
+
+    With --for, each flow becomes a migration of that tool, and a flow that has changed another one.
     """
+    if tool is not None:
+        return _export(targets, tool, out, name or force, check=check, as_json=as_json)
+    if check:
+        raise click.UsageError("--check is about migrations, and needs --for")
     if out is None and (name or force or as_json):
         raise click.UsageError("--name, --force and --json are about files, and need --out")
     if name is not None and (Path(name).name != name or name in {".", ".."}):
@@ -47,15 +65,33 @@ def compile(
     flows = _load(targets)
     if out is None:
         click.echo("\n".join(compile_flow(flow) for flow in flows), nl=False)
-        return
+        return 0
     states = _write(_files(flows, out, name), force=force)
     if as_json:
         from pgflow_cli.printing import print_json
 
         print_json([{"path": str(path), "state": state} for path, state in states.items()])
-        return
+        return 0
     for path, state in states.items():
         click.echo(f"{state.capitalize()}: {path}")
+    return 0
+
+
+def _export(
+    targets: Sequence[str],
+    tool: str,
+    out: Path | None,
+    has_more: object,
+    *,
+    check: bool,
+    as_json: bool,
+) -> int:
+    if has_more:
+        raise click.UsageError("--for chooses the files' names, and takes no --name or --force")
+    from pgflow_cli.exports import flow_pieces
+    from pgflow_cli.exports.command import export
+
+    return export(flow_pieces(_load(targets)), tool, out, check=check, as_json=as_json)
 
 
 def _load(targets: Sequence[str]) -> list[Flow[Any]]:

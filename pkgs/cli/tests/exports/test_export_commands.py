@@ -1,0 +1,70 @@
+"""`pgflow install` and `pgflow compile` for migration tools, and what CI asks them."""
+
+import json
+from typing import Any
+
+from pkgs.cli.tests.conftest import Command
+
+
+def test_install_writes_migrations_where_the_tool_has_them(pgflow: Command):
+    assert pgflow("install", "--for", "supabase", "--check").code == 3
+    assert not (pgflow.folder / "supabase").exists()
+
+    done = pgflow("install", "--for", "supabase", "--json")
+
+    assert done.code == 0
+    assert {each["state"] for each in json.loads(done.out)} == {"written"}
+    assert len(list((pgflow.folder / "supabase" / "migrations").iterdir())) > 5
+    assert pgflow("install", "--for", "supabase", "--check").code == 0
+
+
+def test_compile_adds_a_migration_for_a_flow_that_has_changed(pgflow: Command):
+    words = ("compile", "flows:add", "--for", "dbmate")
+    assert pgflow(*words).code == 0
+    assert pgflow(*words, "--check").code == 0
+    code = (pgflow.folder / "flows.py").read_text()
+    (pgflow.folder / "flows.py").write_text(
+        code.replace("input=int)", "input=int, max_attempts=9)")
+    )
+    assert pgflow(*words, "--check").code == 3
+    assert "Written" in pgflow(*words).out
+    assert len(list((pgflow.folder / "db" / "migrations").iterdir())) == 2
+
+
+def test_wrong_words_about_migrations_are_usage_errors(pgflow: Command):
+    assert "--out" in pgflow("install", "--for", "sql").err
+    assert "--out" in pgflow("install", "--for", "alembic").err
+    assert "versions 1 to" in pgflow("install", "--sql", "--versions", "7-3").err
+    for words in (
+        ("install", "--for", "sql"),
+        ("install", "--sql", "--versions", "7-3"),
+        ("install", "--sql", "--versions", "x"),
+        ("install", "--versions", "1"),
+        ("compile", "flows", "--check"),
+        ("compile", "flows", "--for", "sql", "--name", "x"),
+    ):
+        assert pgflow(*words).code == 2, words
+
+
+def test_a_check_tells_unapplied_drifted_and_newer_apart(pgflow: Command, conn: Any):
+    def check() -> tuple[int, str]:
+        done = pgflow("install", "--check", "--json")
+        return done.code, json.loads(done.out)["state"]
+
+    assert check() == (0, "complete")
+    conn.execute("drop function pgflow.schema_version")
+    assert check() == (5, "drifted")
+    assert "function schema_version is missing" in pgflow("install", "--check").out
+    conn.execute("delete from pgflow.schema_migrations where version = 0")
+    assert check() == (3, "pending")
+    conn.execute("update pgflow.schema_migrations set digest = 'x' where version = 1")
+    assert check() == (5, "drifted")
+    conn.execute("insert into pgflow.schema_migrations values (999, 'future', 'x')")
+    assert check() == (6, "newer")
+
+
+def test_a_part_of_the_script_is_printed_for_those_who_upgrade(pgflow: Command, conn: Any):
+    conn.execute("drop schema pgflow cascade")
+    for versions in ("1-2", "3-", "2"):
+        conn.execute(pgflow("install", "--sql", "--versions", versions).out.encode())
+    assert pgflow("install", "--check").code == 0
