@@ -168,6 +168,18 @@ async def test_an_older_schema_says_how_to_install_this_one(db, conn, greet):
             await client.start_flow(greet, "you")
 
 
+async def test_a_newer_schema_says_what_to_upgrade(db, conn, greet):
+    # A later version may take other arguments.
+    conn.execute("drop function pgflow.start_flows cascade")
+    conn.execute(
+        "create function pgflow.start_flows(flow_slug text, inputs jsonb[], more text)"
+        " returns setof uuid language sql as 'select gen_random_uuid()'"
+    )
+    async with AsyncClient(db) as client:
+        with pytest.raises(SchemaMissing, match=r"start_flows.*newer, upgrade the packages"):
+            await client.start_flows(greet, ["you"])
+
+
 async def test_a_user_without_rights_is_told_which_role_to_have(db, conn, greet):
     conn.execute("drop role if exists nobody_much")
     conn.execute("create role nobody_much login")

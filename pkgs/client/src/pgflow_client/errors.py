@@ -259,12 +259,12 @@ class DatabaseUnreachable(DatabaseProblem):
 
 
 class SchemaMissing(DatabaseProblem):
-    """The database lacks pgflow's schema, or has one that is older than this package."""
+    """The database lacks pgflow's schema, or has one that this package does not know."""
 
     def __str__(self) -> str:
         return (
-            f"pgflow is not installed in this database, or in an older version ({self.reason}): "
-            "run `pgflow install`"
+            f"pgflow is not installed in this database, or in another version ({self.reason}): "
+            "run `pgflow install`, and where that calls the database newer, upgrade the packages"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import tuple_row
 
 from pgflow_core_sql import sqlfiles
@@ -22,6 +23,21 @@ on conflict (version) do update
 set name = excluded.name, digest = excluded.digest, applied_at = now()
 where migration.digest <> excluded.digest
 """
+_OF_NAME: Final = """
+select 'function ' || oid::regprocedure::text
+from pg_proc where pronamespace = 'pgflow'::regnamespace and proname = %(name)s
+union all
+select 'view ' || oid::regclass::text
+from pg_class
+where relnamespace = 'pgflow'::regnamespace and relname = %(name)s and relkind = 'v'
+"""
+# A function of the name returns something else, or there are several of it by now; a view of the
+# name has other columns.
+_TAKEN: Final = (
+    errors.InvalidFunctionDefinition,
+    errors.AmbiguousFunction,
+    errors.InvalidTableDefinition,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +59,8 @@ class Migrator:
     """Brings one database to this package's version of the schema.
 
     Tables move through numbered migrations, each applied once; functions, views and rights are
-    written anew each time. All of it is one transaction: it happens as a whole or not at all.
+    written anew each time, and take the place of those that took other parameters or returned
+    something else. All of it is one transaction: it happens as a whole or not at all.
 
     Args:
         conninfo: A connection URL or string of psycopg, or an open connection. An open
@@ -134,8 +151,7 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         for migration in pending:
             _apply(conn, migration)
             _record(conn, migration.version, migration.name, migration.digest)
-        for file in sqlfiles.rewritten():
-            _apply(conn, file)
+        _write_anew(conn)
         digest = sqlfiles.digest_of_rewritten()
         _record(conn, REWRITTEN_VERSION, REWRITTEN, digest)
     return MigrationReport(
@@ -143,6 +159,40 @@ def _migrate(conn: psycopg.Connection[object]) -> MigrationReport:
         after=max(migration.version for migration in sqlfiles.migrations()),
         applied=tuple(migration.name for migration in pending),
     )
+
+
+def _write_anew(conn: psycopg.Connection[object]) -> None:
+    """Write functions, views and rights, in place of those of another version."""
+    for file in (*sqlfiles.functions(), *sqlfiles.views()):
+        try:
+            with conn.transaction():
+                conn.execute(file.text.encode(), prepare=False)
+        except _TAKEN:
+            _replace(conn, file)
+        except psycopg.Error as error:
+            raise MigrationFailed(name=file.name, reason=str(error).strip()) from error
+    _apply(conn, sqlfiles.grants())
+
+
+def _replace(conn: psycopg.Connection[object], file: SqlFile) -> None:
+    """Write a function or view in place of those of its name that are too different.
+
+    What others depend on stays: it may be the very one, which is then written over.
+    """
+    depended_on = ""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        found = cursor.execute(_OF_NAME, {"name": file.stem}, prepare=False).fetchall()
+    for (what,) in found:
+        try:
+            with conn.transaction():
+                # The server itself has given the name, quoted where it has to be.
+                conn.execute(f"drop {what}".encode(), prepare=False)
+        except errors.DependentObjectsStillExist as error:
+            depended_on = str(error).strip()
+    try:
+        _apply(conn, file)
+    except MigrationFailed as error:
+        raise MigrationFailed(name=file.name, reason=depended_on or error.reason) from error
 
 
 def _record(conn: psycopg.Connection[object], version: int, name: str, digest: str) -> None:

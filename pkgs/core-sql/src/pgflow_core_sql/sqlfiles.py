@@ -25,6 +25,11 @@ class SqlFile:
     text: str
 
     @property
+    def stem(self) -> str:
+        """The name without folders and suffix: of a function or view, its own."""
+        return self.name.rpartition("/")[2].removesuffix(".sql")
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the text, in hex."""
         return hashlib.sha256(self.text.encode()).hexdigest()
