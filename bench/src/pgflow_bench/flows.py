@@ -72,6 +72,17 @@ async def pickup_only(sent: float = pickup.input) -> float:
     return time.perf_counter() - sent
 
 
+crowd: Final = Flow("bench_crowd", input=list[float])
+
+
+@crowd.map(over=crowd.input, slug="each")
+async def crowd_each(sent: float) -> float:
+    """Return the seconds since the start of the run; wait a little, so that a map takes long."""
+    waited = time.perf_counter() - sent
+    await asyncio.sleep(0.02)
+    return waited
+
+
 fan_out: Final = Flow("bench_fan_out", input=int)
 
 

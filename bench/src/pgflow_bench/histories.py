@@ -12,7 +12,16 @@ _FINISHED = (
     insert into pgflow.runs (
       run_id, flow_slug, status, input, output, remaining_steps, started_at, completed_at
     )
-    select pgflow._new_run_id(), %(flow)s, 'completed', '1', '{"only": 1}', 0,
+    select
+      -- An id of its time, as it would have had.
+      encode(
+        overlay(
+          uuid_send(pgflow.run_id_at(now() - interval '1 day'))
+          placing substring(uuid_send(gen_random_uuid()) from 9) from 9
+        ),
+        'hex'
+      )::uuid,
+      %(flow)s, 'completed', '1', '{"only": 1}', 0,
       now() - interval '1 day', now() - interval '1 day'
     from generate_series(1, %(count)s::int)
     """,

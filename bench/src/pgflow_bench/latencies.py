@@ -11,8 +11,8 @@ import psycopg
 from pgflow_client import AsyncClient, Event
 from pgflow_dsl import Flow
 
-from pgflow_bench.flows import one, pickup, pickup_only
-from pgflow_bench.serving import worker_here
+from pgflow_bench.flows import crowd, crowd_each, one, pickup, pickup_only
+from pgflow_bench.serving import worker_here, workers_elsewhere
 
 _IDLE = 0.03
 
@@ -26,6 +26,41 @@ async def pickup_ms(url: str, count: int) -> list[float]:
             run = await client.start_flow(pickup, time.perf_counter())
             await run.wait()
             times.append(1000 * await run.output_of(pickup_only))
+    return times
+
+
+def crowded_ms(url: str, count: int, *, same_flow: bool) -> dict[str, Any]:
+    """Tell how soon new runs start while a large map of another flow, or their own, is queued.
+
+    Returns:
+        {"latencies_ms": from before each start to inside its handler, "left_queued": elements of
+        the map that still waited at the end: 0 would make the figures worthless}.
+    """
+    with workers_elsewhere(url, crowd, 1, pickup):
+        latencies = asyncio.run(_crowded_ms(url, count, same_flow))
+        with psycopg.connect(url) as conn:
+            left = conn.execute(
+                "select count(*) from pgflow.step_tasks where flow_slug = %s and status = 'queued'",
+                (crowd.slug,),
+            ).fetchone()
+    return {"latencies_ms": latencies, "left_queued": float(left[0]) if left else 0.0}
+
+
+async def _crowded_ms(url: str, count: int, same_flow: bool) -> list[float]:
+    times: list[float] = []
+    async with AsyncClient(url) as client:
+        for _ in range(count):
+            await asyncio.sleep(_IDLE)
+            now = time.perf_counter()
+            if same_flow:
+                run = await client.start_flow(crowd, [now])
+                await run.wait()
+                [waited] = await run.output_of(crowd_each)
+            else:
+                other = await client.start_flow(pickup, now)
+                await other.wait()
+                waited = await other.output_of(pickup_only)
+            times.append(1000 * waited)
     return times
 
 

@@ -9,7 +9,7 @@ class Measurement:
     """One figure of the result.
 
     Attributes:
-        group: W1 to W12.
+        group: W1 to W15.
         system: Whose figure it is.
         workload: Name of the workload in the system's adapter.
         label: What a reader sees: the system, and its settings where there are several.
@@ -157,5 +157,37 @@ PLAN: Final[tuple[Measurement, ...]] = (
         "runs/s",
         ("pgflow", "W1", "pgflow, handlers without a context", 20_000, 20_000),
         ("pgflow", "W12", "pgflow, with one that emits nothing", 20_000, 20_000),
+    ),
+    *_of(
+        "W13",
+        "steps/s",
+        *(
+            ("pgflow", f"W13-{shape}", f"pgflow, {label}: {size:,} steps", quick, size)
+            for shape, label, sizes in (
+                ("maps", "chain of empty maps", ((250, 250), (500, 0), (1_000, 1_000))),
+                ("dag", "layers of ten, three dependencies", ((250, 250), (500, 0),
+                                                              (1_000, 1_000))),
+                ("cascade", "skipped layers of twelve", ((36, 36), (72, 0), (144, 144))),
+            )
+            for size, quick in sizes
+        ),
+        *(
+            ("pgflow", "W3", f"pgflow, map of {size:,} elements", quick, size)
+            for size, quick in ((25_000, 0), (50_000, 0), (100_000, 0))
+        ),
+    ),
+    *_of(
+        "W14",
+        "ms",
+        ("pgflow", "W4", "pgflow, nothing queued", 50, 300),
+        ("pgflow", "W14-other", "pgflow, beside a map of 100,000 of another flow", 50, 300),
+        ("pgflow", "W14-same", "pgflow, beside a map of 100,000 of the same flow", 50, 300),
+    ),
+    *_of(
+        "W15",
+        "ms",
+        ("pgflow", "W15", "pgflow, prune 1,000 of 1,000,000 runs", 0, 1_000_000),
+        ("pgflow", "W15", "pgflow, prune 1,000 of 20,000 runs", 20_000, 20_000),
+        timeout=1200,
     ),
 )  # fmt: skip

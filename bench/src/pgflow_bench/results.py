@@ -5,7 +5,7 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,7 @@ def table_of(rows: Mapping[Measurement, Figure]) -> str:
     is_rate = any("wal_bytes" in figure.detail for figure in rows.values())
     columns = ["client_cpu_us", "database_cpu_us", "wal_bytes", "commits", "fsyncs"]
     if not is_rate:
-        columns = ["p99_ms"]
+        columns = ["p99_ms", *_told_further(rows.values())]
     columns.append("peak_memory_mb")
     unit = next(iter(rows)).unit
     lines = [
@@ -85,9 +85,17 @@ def table_of(rows: Mapping[Measurement, Figure]) -> str:
     for measurement, figure in rows.items():
         low, high = figure.spread
         cells = [measurement.label, _number(figure.value), f"{_number(low)} to {_number(high)}"]
-        cells += [_number(figure.detail[column]) for column in columns]
+        cells += [
+            _number(figure.detail[column]) if column in figure.detail else "" for column in columns
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _told_further(figures: Iterable[Figure]) -> list[str]:
+    """Name what adapters tell beyond their latencies, each once."""
+    told = dict.fromkeys(name for figure in figures for name in figure.detail)
+    return [name for name in told if name not in ("p99_ms", "peak_memory_mb")]
 
 
 def _number(value: float) -> str:

@@ -56,10 +56,10 @@ async def until_done(url: str, flow: Flow[Any]) -> None:
 
 @asynccontextmanager
 async def worker_here(
-    url: str, flow: Flow[Any], options: WorkerOptions | None = None
+    url: str, flow: Flow[Any], options: WorkerOptions | None = None, *others: Flow[Any]
 ) -> AsyncIterator[None]:
-    """Serve a flow from this process, with the default options."""
-    worker = Worker([flow], url, options)
+    """Serve a flow, or several, from this process, with the default options."""
+    worker = Worker([flow, *others], url, options)
     task = asyncio.create_task(worker.run())
     ready = asyncio.create_task(worker.wait_ready())
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,12 +72,13 @@ async def worker_here(
 
 
 @contextmanager
-def workers_elsewhere(url: str, flow: Flow[Any], count: int) -> Iterator[None]:
-    """Serve a flow from so many processes, all of which are ready."""
+def workers_elsewhere(url: str, flow: Flow[Any], count: int, *others: Flow[Any]) -> Iterator[None]:
+    """Serve a flow, or several, from so many processes, all of which are ready."""
     context = multiprocessing.get_context("fork")
     ready, ending = context.Semaphore(0), context.Event()
     processes = [
-        context.Process(target=_serve, args=(url, flow, ready, ending)) for _ in range(count)
+        context.Process(target=_serve, args=(url, (flow, *others), ready, ending))
+        for _ in range(count)
     ]
     for process in processes:
         process.start()
@@ -93,12 +94,12 @@ def workers_elsewhere(url: str, flow: Flow[Any], count: int) -> Iterator[None]:
 
 def _serve(
     url: str,
-    flow: Flow[Any],
+    flows: tuple[Flow[Any], ...],
     ready: multiprocessing.synchronize.Semaphore,
     ending: multiprocessing.synchronize.Event,
 ) -> None:
     async def serve() -> None:
-        async with worker_here(url, flow):
+        async with worker_here(url, flows[0], None, *flows[1:]):
             ready.release()
             await asyncio.to_thread(ending.wait)
 

@@ -11,8 +11,9 @@ import psycopg
 from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
-from pgflow_bench import flows, histories, streams
-from pgflow_bench.latencies import delivered_ms, ended_ms, pickup_ms
+from pgflow_bench import flows, histories, shapes, streams
+from pgflow_bench.latencies import crowded_ms, delivered_ms, ended_ms, pickup_ms
+from pgflow_bench.pruning import prune_beside_a_worker
 from pgflow_bench.serving import (
     install,
     settle,
@@ -254,6 +255,44 @@ def silent_singles(url: str, count: int) -> Steps:
     return (yield from _drain(url, streams.silent, [1] * count, count))
 
 
+def shape(name: str) -> protocol.Workload:
+    """Return a workload: runs of a deep or wide flow of so many steps, without a worker."""
+    steps_of, text, options, repeats = shapes.SHAPES[name]
+
+    def run(url: str, count: int) -> Steps:
+        shapes.define(url, steps_of(count), **options)
+        with shapes.ready(url, text) as run_to_its_end:
+            yield
+            began = time.perf_counter()
+            for _ in range(repeats):
+                run_to_its_end()
+            return {"seconds": time.perf_counter() - began, "units": count * repeats}
+
+    return run
+
+
+def start_in_a_crowd(*, same_flow: bool) -> protocol.Workload:
+    """Return a workload: starts of one-step runs while a map of 100,000 elements is queued."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flows.crowd, flows.pickup)
+        start_runs(url, flows.crowd, [[0.0] * 100_000])
+        settle(url)
+        yield
+        return crowded_ms(url, count, same_flow=same_flow)
+
+    return run
+
+
+def prune(url: str, count: int) -> Steps:
+    """Delete so many finished runs in batches, beside a worker."""
+    install(url, flows.one)
+    histories.add_finished(url, flows.one, count)
+    settle(url)
+    yield
+    return prune_beside_a_worker(url)
+
+
 if __name__ == "__main__":
     protocol.main(
         {
@@ -280,6 +319,10 @@ if __name__ == "__main__":
             "W10-threads": emits(streams.in_threads, 8),
             "W11": item_delivery,
             "W12": silent_singles,
+            **{f"W13-{name}": shape(name) for name in shapes.SHAPES},
+            "W14-same": start_in_a_crowd(same_flow=True),
+            "W14-other": start_in_a_crowd(same_flow=False),
+            "W15": prune,
             **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
         }
     )
