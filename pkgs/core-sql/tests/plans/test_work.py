@@ -169,6 +169,18 @@ STEERING: Final[dict[str, Call]] = {
         "select * from pgflow.restart_run(%s, 'a')", lambda pg, scene: scene.failed[0]
     ),
     "prune": plain("select pgflow.prune_data_older_than('1 day', 10)"),
+    "read what a run came to": plain(
+        "select pgflow.get_run_failure(%s)", lambda pg, scene: scene.failed[0]
+    ),
+    "versions": plain(
+        "select pgflow.get_run_versions(%s::uuid[])", lambda pg, scene: scene.queued + scene.failed
+    ),
+    "reopenings": plain(
+        "select * from pgflow.get_run_reopenings(%s)", lambda pg, scene: scene.failed[0]
+    ),
+    "items": plain("select * from pgflow.read_stream(%s, 'm')", lambda pg, scene: scene.map_run),
+    "page of runs": plain("select pgflow.list_runs('site', quantity => 10)"),
+    "statistics": plain("select * from pgflow.flow_stats"),
     "newest runs": plain(
         "select * from pgflow.run_overview order by run_id desc limit 10",
     ),

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
 import pytest
 from core_sql_support import Engine, mapping, step
+from core_sql_support.calls import SIGNATURES, arguments_of, define_site, raised, sensible
 from psycopg import sql
 
 GROUPS = ("pgflow_client", "pgflow_worker", "pgflow_reader")
@@ -159,6 +160,26 @@ def test_a_reader_reads_everything_but_secrets_and_changes_nothing(site: Engine,
 def test_clients_and_workers_see_definitions_and_no_data(site: Engine, db: str, group: str):
     with member_of(db, group) as member:
         assert readable(member, site.column(TABLES)) == {"flows", "steps", "deps"}
+
+
+MAY: Final = "select has_function_privilege(%s, oid, 'execute') from pg_proc where proname = %s"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_a_group_may_call_works_and_all_else_is_refused(pg: Engine, db: str, group: str):
+    """Also where a function reads tables, or calls functions, that the caller may not."""
+    define_site(pg)
+    known = sensible(pg)
+    granted: list[str] = []
+    with member_of(db, group) as member:
+        for function, names, types in pg.rows(SIGNATURES):
+            error = raised(member, function, arguments_of(function, names, types, known))
+            if pg.value(MAY, group, function):
+                granted.append(function)
+                assert error is None, (function, str(error))
+            else:
+                assert isinstance(error, psycopg.errors.InsufficientPrivilege), function
+    assert len(granted) > 5
 
 
 def test_everybody_else_can_do_nothing(site: Engine, db: str):

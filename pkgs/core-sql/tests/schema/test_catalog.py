@@ -180,8 +180,10 @@ def test_plpgsql_check_finds_nothing_wrong_in_any_function(conn: Connection):
         wrong = ask(
             conn,
             """
-            select found.functionid::regprocedure || ' line ' || found.lineno || ': '
-              || found.level || ': ' || found.message
+            select format(
+              '%%s line %%s: %%s: %%s',
+              found.functionid::regprocedure, found.lineno, found.level, found.message
+            )
             from pg_proc as function
             join pg_language as language on language.oid = function.prolang,
               public.plpgsql_check_function_tb(

@@ -4,18 +4,16 @@ from typing import Any, Final
 
 import psycopg
 import pytest
-from core_sql_support import Engine, mapping, step
+from core_sql_support import Engine
+from core_sql_support.calls import (
+    NEEDS_EXTENSION,
+    SIGNATURES,
+    arguments_of,
+    define_site,
+    raised,
+    sensible,
+)
 
-SIGNATURES: Final = """
-select proname, proargnames[1:pronargs],
-  array(
-    select format_type(type, null) from unnest(proargtypes) with ordinality as each (type, place)
-    order by place
-  )
-from pg_proc
-where pronamespace = 'pgflow'::regnamespace and proname !~ '^_' and pronargs > 0
-order by proname
-"""
 # For every argument of a type: what may be wrong, or is at the edge.
 ODD: Final = {
     "integer": ["null", "-1", "0", "'-2147483648'", "2147483647"],
@@ -34,44 +32,11 @@ ROOMS: Final = [
     *('{"site": "x"}', '{"site": null}', '{"site": 1.5}', '{"site": 1e10}', '{"site.m": [1]}'),
     *('{"site": -1}', '{"site": 0, "site.m": 2}'),
 ]
-# Those that need an extension say so, whatever they are asked.
-WITHOUT_IT: Final = {
-    "cleanup_ensure_workers_logs",
-    "setup_ensure_workers_cron",
-    "setup_requeue_stalled_tasks_cron",
-}
 
 
 @pytest.fixture
 def site(pg: Engine) -> Engine:
-    pg.flow("site", {"m": mapping(), "b": step("m")})
-    return pg
-
-
-def sensible(site: Engine) -> dict[str, str]:
-    """Give for the name of an argument an expression that makes sense, if it has to be given."""
-    run_id = site.start("site", list(range(9)))
-    done, failed = site.claim(2)
-    assert (done.index, failed.index) == (0, 1)
-    one = {
-        **{"flow_slug": "'site'", "job_slug": "'site'", "slug": "'site'", "step_slug": "'m'"},
-        **{"from_step": "'m'", "run_id": f"'{run_id}'", "task_index": "0", "attempt": "1"},
-        **{"worker_id": f"'{site.worker_id}'", "watcher_id": f"'{site.worker_id}'"},
-        **{"output": "'1'", "error_message": "'no'", "input": "'[1]'", "idle_seconds": "60"},
-        **{"retention": "'1 day'", "function_name": "'crawl'", "instant": "now()"},
-        **{"base_delay": "1", "attempts_count": "1", "quantity": "1", "idempotency_key": "'x'"},
-        **{"shape": """'{"steps": [{"slug": "a"}]}'""", "step_type": "'map'"},
-    }
-    many = {
-        **dict.fromkeys(("flow_slugs", "idempotency_keys"), "{site}"),
-        **dict.fromkeys(("run_ids", "completed_run_ids", "failed_run_ids"), f"{{{run_id}}}"),
-        **dict.fromkeys(("step_slugs", "completed_step_slugs", "failed_step_slugs"), "{m}"),
-        **{"task_indexes": "{0}", "completed_task_indexes": "{0}", "failed_task_indexes": "{1}"},
-        **dict.fromkeys(("attempts", "completed_attempts", "failed_attempts"), "{1}"),
-        **{"outputs": "{1}", "inputs": '{"[1]"}', "error_messages": "{no}"},
-        **{"first_numbers": "{1}", "items": '{"[1]"}'},
-    }
-    return one | {name: f"'{value}'" for name, value in many.items()}
+    return define_site(pg)
 
 
 def odd_values(name: str, type_name: str) -> list[str]:
@@ -82,17 +47,6 @@ def odd_values(name: str, type_name: str) -> list[str]:
     if base == type_name:
         return odd
     return [f"null::{type_name}", f"'{{}}'::{type_name}", *(f"array[{value}]" for value in odd)]
-
-
-def raised(site: Engine, function: str, arguments: dict[str, str]) -> psycopg.errors.Error | None:
-    """Call a function, take back what it did, and give the error."""
-    places = ", ".join(f"{name} => {value}" for name, value in arguments.items())
-    try:
-        with site.conn.transaction(force_rollback=True):
-            site.conn.execute(f"select * from pgflow.{function}({places})")
-    except psycopg.Error as error:
-        return error
-    return None
 
 
 def is_clear(error: psycopg.Error | None) -> bool:
@@ -109,12 +63,9 @@ def test_no_call_raises_an_error_of_the_server_or_one_with_a_hole(site: Engine):
     unclear: list[str] = []
     for function, names, types in site.rows(SIGNATURES):
         named = dict(zip(names, types, strict=True))
-        arguments = {name: f"{known[name]}::{named[name]}" for name in names if name in known}
-        if function.startswith(("start_", "send")):
-            arguments.pop("run_id", None)
-            arguments.pop("run_ids", None)
+        arguments = arguments_of(function, names, types, known)
         base = raised(site, function, arguments)
-        assert base is None or function in WITHOUT_IT, (function, str(base))
+        assert base is None or function in NEEDS_EXTENSION, (function, str(base))
         for name in names:
             for value in odd_values(name, named[name]):
                 error = raised(site, function, arguments | {name: value})

@@ -89,6 +89,72 @@ def test_payloads_carry_what_the_transition_brought(realtime: Engine, chain: str
     assert completed["event_type"] == "step:completed"
 
 
+# What the original sends beside event_type, run_id and status; ours adds to it.
+KEYS = {
+    "run:started": {"flow_slug", "input", "remaining_steps", "started_at"},
+    "run:completed": {"flow_slug", "output", "completed_at"},
+    "run:failed": {"flow_slug", "failed_at", "error_message"},
+    "step:started": {"step_slug", "started_at", "remaining_tasks", "remaining_deps"},
+    "step:completed": {"step_slug", "output", "completed_at"},
+    "step:failed": {"step_slug", "error_message", "failed_at"},
+    "step:skipped": {"step_slug", "skip_reason", "skipped_at"},
+}
+
+
+def test_topics_names_and_payloads_are_those_of_the_original(realtime: Engine):
+    skipped = {"required_input_pattern": '{"never": true}'}
+    good = realtime.flow("good", {"first": {}, "never": skipped, "last": {"deps_slugs": ["first"]}})
+    bad = realtime.flow("bad", {"only": {"max_attempts": 1}})
+    runs = {realtime.start(good, {}), realtime.start(bad, {})}
+    tasks = {task.step: task for task in realtime.claim()}
+    realtime.fail(tasks["only"])
+    realtime.complete(tasks["first"])
+    realtime.finish()
+
+    sent = realtime.rows("select topic, event, payload from realtime.messages")
+    assert {topic for topic, _, _ in sent} == {f"pgflow:run:{run_id}" for run_id in runs}
+    assert {payload["event_type"] for _, _, payload in sent} == set(KEYS)
+    for topic, event, payload in sent:
+        kind, _, status = payload["event_type"].partition(":")
+        assert KEYS[payload["event_type"]] | {"run_id", "status"} <= payload.keys()
+        assert topic == f"pgflow:run:{payload['run_id']}"
+        assert payload["status"] == status
+        names = [kind, payload["step_slug"], status] if kind == "step" else [kind, status]
+        assert event == ":".join(names)
+
+
+def test_a_batch_sends_each_transition_of_its_runs_once(realtime: Engine, chain: str):
+    runs = [realtime.start(chain) for _ in range(3)]
+    for _ in ("first", "second", "third"):
+        tasks = realtime.claim()
+        report = (
+            [task.run_id for task in tasks],
+            [task.step for task in tasks],
+            [task.index for task in tasks],
+            ["1" for _ in tasks],
+        )
+        query = "select count(*) from pgflow.complete_tasks(%s, %s, %s, %s::jsonb[])"
+        # The second call is the same report again.
+        assert realtime.value(query, *report) == realtime.value(query, *report) == 0
+
+    steps = [f"step:{step}:{status}" for step in ("first", "second", "third")
+             for status in ("started", "completed")]  # fmt: skip
+    for run_id in runs:
+        assert events(realtime, run_id) == ["run:started", *steps, "run:completed"]
+
+
+def test_cancelling_and_going_on_are_sent_too(realtime: Engine, chain: str):
+    run_id = realtime.start(chain)
+    for _ in range(2):
+        realtime.rows("select * from pgflow.cancel_run(%s)", run_id)
+    cancelled = events(realtime, run_id)[2:]
+    assert sorted(cancelled[:-1]) == [f"step:{s}:cancelled" for s in ("first", "second", "third")]
+    assert cancelled[-1] == "run:cancelled"
+
+    realtime.rows("select * from pgflow.retry_run(%s)", run_id)
+    assert events(realtime, run_id)[6:] == ["run:started", "step:first:started"]
+
+
 def test_an_output_that_breaks_a_map_sends_the_step_then_the_run(realtime: Engine):
     slug = realtime.flow("maps", {"make": {}, "each": {"deps_slugs": ["make"], "step_type": "map"}})
     run_id = realtime.start(slug)

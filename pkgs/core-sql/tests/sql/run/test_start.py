@@ -59,6 +59,17 @@ def test_many_runs_are_started_in_one_call_in_the_order_of_their_inputs(pg: Engi
     assert {task.flow_input for task in pg.claim()} == set(range(50))
 
 
+def test_ten_thousand_runs_are_started_in_one_call(pg: Engine):
+    pg.flow("site", {"a": step(), "b": step("a")})
+    ids = pg.start_many("site", range(10_000))
+    assert len(set(ids)) == 10_000
+    assert pg.value("select array_agg(run_id order by input::int) from pgflow.runs") == ids
+    assert pg.row(
+        "select count(*) filter (where step_slug = 'a'), count(*) from pgflow.step_tasks"
+    ) == (10_000, 10_000)
+    assert [task.run_id for task in pg.claim(10)] == ids[:10]
+
+
 def test_many_runs_may_have_ids_of_their_starter_in_the_same_order(pg: Engine):
     pg.flow("site", {"a": step()})
     ids = [uuid4() for _ in range(10)]

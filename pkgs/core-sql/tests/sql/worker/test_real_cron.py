@@ -5,10 +5,10 @@ from pathlib import Path
 import pgflow_core_sql
 import psycopg
 import pytest
-from core_sql_support import Engine
+from core_sql_support import Engine, step
 from pgflow_cli.embedded import all_binaries
 
-from tests.support import throwaway_server
+from tests.support import throwaway_server, until
 from tests.support.servers import FAST
 
 SETTINGS = FAST | {
@@ -43,4 +43,14 @@ def test_jobs_are_set_up_in_a_real_pg_cron(monkeypatch: pytest.MonkeyPatch):
         assert name == "pgflow_requeue_stalled_tasks"
         assert schedule in {"15 seconds", "* * * * *"}
         assert pg.value(command) == 0
+        pg.flow("site", {"a": step()})
+        start = "select pgflow.start_flow('site', '{}', idempotency_key => 'nightly')"
+        in_seconds = schedule == "15 seconds"
+        every = "1 second" if in_seconds else "* * * * *"
+        conn.execute("select cron.schedule('nightly', %s, %s)", (every, start))
+        if not in_seconds:
+            # Older ones know minutes alone, which is too long to wait.
+            conn.execute(pg.value("select command from cron.job where jobname = 'nightly'"))
+        until(lambda: pg.value("select count(*) from pgflow.runs") == 1)
+        assert pg.claim_one("a").flow == "site"
         assert pg.value("select cron_deleted from pgflow.cleanup_ensure_workers_logs(0)") >= 0

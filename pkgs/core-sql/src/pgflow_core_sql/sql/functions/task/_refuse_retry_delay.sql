@@ -21,6 +21,7 @@ begin
       _refuse_retry_delay.base_delay, _refuse_retry_delay.attempts_count,
       _refuse_retry_delay.max_delay, _refuse_retry_delay.jitter, _refuse_retry_delay.backoff)
   );
+  return null;
 end
 $$;
 
