@@ -43,6 +43,10 @@ def test_jobs_are_set_up_in_a_real_pg_cron(monkeypatch: pytest.MonkeyPatch):
         assert name == "pgflow_requeue_stalled_tasks"
         assert schedule in {"15 seconds", "* * * * *"}
         assert pg.value(command) == 0
+        pg.call("setup_maintenance")
+        assert pg.value("select count(*) from cron.job") == 2
+        pg.call("setup_maintenance", done_by="workers")
+        assert pg.value("select jobname from cron.job") == name
         pg.flow("site", {"a": step()})
         start = "select pgflow.start_flow('site', '{}', idempotency_key => 'nightly')"
         in_seconds = schedule == "15 seconds"

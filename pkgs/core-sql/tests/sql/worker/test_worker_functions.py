@@ -250,6 +250,24 @@ def test_a_pg_cron_without_seconds_gets_minutes(net: Engine):
     assert refused(net, "select pgflow.setup_requeue_stalled_tasks_cron('x second')") == "22023"
 
 
+def test_maintenance_is_left_to_pg_cron_or_taken_from_it(net: Engine):
+    net.conn.execute(CRON)
+    net.conn.execute(
+        "create function cron.unschedule(job_id bigint) returns boolean language sql as"
+        " 'delete from cron.job where jobid = job_id returning true'"
+    )
+    done_by = "select done_by from pgflow.maintenance"
+    commands = "select command from cron.job"
+
+    assert "10 seconds" in net.call("setup_maintenance")
+    assert net.value(done_by) == "pg_cron"
+    assert net.value(net.value(commands)) == 0
+
+    net.call("setup_maintenance", done_by="workers")
+    assert net.value(done_by) == "workers"
+    assert net.rows(commands) == []
+
+
 def test_notes_of_pgflows_old_jobs_go_and_others_stay(net: Engine):
     net.conn.execute(CRON)
     net.call("setup_ensure_workers_cron")

@@ -45,26 +45,7 @@ begin
     pgflow._first_of_runs(pgflow._lock_ended_runs(v_before, v_quantity), 100000)
   );
   perform pgflow._delete_runs(v_run_ids);
-  delete from pgflow.run_keys as key
-  where key.ctid = any (array(
-    select expired.ctid
-    from pgflow.run_keys as expired
-    where expired.expires_at < v_before and expired.expires_at < 'infinity'
-    order by expired.expires_at
-    limit v_quantity
-    for update skip locked
-  ));
-  delete from pgflow.workers as worker
-  where worker.worker_id = any (array(
-    select gone.worker_id
-    from pgflow.workers as gone
-    where gone.last_heartbeat_at < v_before and not exists (
-      select from pgflow.step_tasks as task
-      where task.last_worker_id = gone.worker_id and task.status = 'started'
-    )
-    limit v_quantity
-    for update skip locked
-  ));
+  perform pgflow._prune_participants(v_before, v_quantity);
   return cardinality(v_run_ids);
 end
 $$;

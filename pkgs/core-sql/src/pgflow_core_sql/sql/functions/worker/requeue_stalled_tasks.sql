@@ -3,15 +3,16 @@
 -- A worker is lost when it has stopped, or has not beaten for its lease. An attempt has outlived
 -- its timeout 30 seconds after it; workers end it themselves long before. The attempt that is taken
 -- counts as failed: the task is queued again at once, or ends as any that is exhausted. Tasks of
--- runs that another transaction does not let go of are left for the next call.
+-- runs that another transaction does not let go of are left for the next call. A call that takes
+-- nothing prunes by the policies, where setup_maintenance left that to the workers.
 --
 -- Parameters:
 --   quantity: how many tasks at most in one call.
 -- Returns: how many tasks were taken; 0 where another session is at it.
 -- Errors: PF015 the quantity is negative.
 -- Locks: an advisory lock, so that one session does this at a time; then as fail_tasks; then marks
---   in waiting_workers.
--- Writes: runs, step_states, step_tasks, task_attempts, waiting_workers.
+--   in waiting_workers; or as prune_by_policy.
+-- Writes: runs, step_states, step_tasks, task_attempts, waiting_workers; or as prune_by_policy.
 -- Idempotent: yes.
 create or replace function pgflow.requeue_stalled_tasks(quantity int default 1000)
 returns int
@@ -62,6 +63,9 @@ begin
     perform pgflow._announce_changes(v_run_ids);
   end if;
   perform pgflow._forget_lost_workers();
+  if v_taken = 0 then
+    perform pgflow._prune_in_sweep(greatest(requeue_stalled_tasks.quantity / 5, 1));
+  end if;
   return v_taken;
 end
 $$;
