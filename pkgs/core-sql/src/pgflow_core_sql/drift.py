@@ -45,20 +45,16 @@ def _relations() -> list[tuple[str, str]]:
         made += _CREATED.findall(file.text)
         dropped = set(_DROPPED.findall(file.text))
         made = [each for each in made if each not in dropped]
-    return made + [("view", _name_of(view.name)) for view in sqlfiles.views()]
+    return made + [("view", view.stem) for view in sqlfiles.views()]
 
 
 def _changed_functions(bodies: dict[str, list[str]]) -> list[str]:
     found: list[str] = []
     for file in sqlfiles.functions():
-        name = _name_of(file.name)
+        name = file.stem
         body = _BODY.search(file.text)
         if name not in bodies:
             found.append(f"function {name} is missing")
         elif body is not None and body[1] not in bodies[name]:
             found.append(f"function {name} was changed")
     return found
-
-
-def _name_of(file: str) -> str:
-    return file.rpartition("/")[2].removesuffix(".sql")

@@ -52,6 +52,10 @@ $pgflow$;
 _FUNCTIONS: Final = """\
 -- pgflow {version}: {name}. Run again, it writes the same.
 do $pgflow$
+declare
+  v_name text;
+  v_text text;
+  v_old text;
 begin
   perform {lock};
   if (
@@ -67,8 +71,37 @@ begin
     raise notice 'the {name} of a newer pgflow were left as they are';
     return;
   end if;
+  for v_name, v_text in
+    values
+{files}
+  loop
+    begin
+      execute v_text;
+    exception
+      -- What an older version has by this name is too different to be replaced.
+      when invalid_function_definition or ambiguous_function or invalid_table_definition then
+        for v_old in
+          select 'function ' || proc.oid::regprocedure::text
+          from pg_catalog.pg_proc as proc
+          where proc.pronamespace = 'pgflow'::regnamespace and proc.proname = v_name
+          union all
+          select 'view ' || class.oid::regclass::text
+          from pg_catalog.pg_class as class
+          where class.relnamespace = 'pgflow'::regnamespace and class.relname = v_name
+            and class.relkind = 'v'
+        loop
+          begin
+            execute 'drop ' || v_old;
+          exception
+            -- It may be the very one, which is then written over.
+            when dependent_objects_still_exist then null;
+          end;
+        end loop;
+        execute v_text;
+    end;
+  end loop;
   execute $pgflow_sql$
-{text}$pgflow_sql$;
+{grants}$pgflow_sql$;
   insert into pgflow.schema_migrations as migration (version, name, digest)
   values ({row}, '{name}', '{digest}')
   on conflict (version) do update
@@ -141,10 +174,11 @@ def _functions(version: int) -> Piece:
         row=REWRITTEN_VERSION,
         digest=digest,
         lock=LOCK,
-        text="\n".join(_section(file) for file in sqlfiles.rewritten()),
+        files=",\n".join(_row(file) for file in (*sqlfiles.functions(), *sqlfiles.views())),
+        grants=sqlfiles.grants().text,
     )
     return Piece(name="functions", version=version, digest=digest, sql=sql, is_rewritten=True)
 
 
-def _section(file: SqlFile) -> str:
-    return f"-- {file.name}\n\n{file.text}"
+def _row(file: SqlFile) -> str:
+    return f"('{file.stem}', $pgflow_sql$\n{file.text}$pgflow_sql$)"

@@ -105,6 +105,15 @@ def test_the_printed_script_makes_the_same_schema(db: str, conn: Connection, pg_
     assert conn.execute(RECORDED).fetchall() == recorded
 
 
+def test_the_printed_script_upgrades_as_the_migrator_does(db: str, conn: Connection, pg_dump: Path):
+    fresh, recorded = schema_of(pg_dump, db), conn.execute(RECORDED).fetchall()
+    grow_to(conn, VERSIONS[2])
+    conn.execute(EARLIER.encode())
+    conn.execute(install_script().encode())
+    assert schema_of(pg_dump, db) == fresh
+    assert conn.execute(RECORDED).fetchall() == recorded
+
+
 def test_runs_go_on_after_an_upgrade(db: str, conn: Connection):
     conn.execute("select pgflow.create_flow('site'); select pgflow.add_step('site', 'a')")
     [run_id] = conn.execute("select run_id from pgflow.start_flow('site', '1')").fetchone() or ()
