@@ -119,6 +119,14 @@ def test_a_report_may_say_when_to_try_again(pg: Engine):
     assert 40 <= delay_of(pg, task) < 70
 
 
+def test_a_time_to_try_again_that_is_over_is_now(pg: Engine):
+    """As a service says it that was asked for a while ago."""
+    pg.flow("site", {"a": step()}, base_delay=1000)
+    pg.start("site")
+    pg.fail(pg.claim_one("a"), delay=-5)
+    assert pg.claim_one("a").attempt == 2
+
+
 def test_every_failed_attempt_is_kept(pg: Engine):
     pg.flow("site", {"a": step()}, base_delay=0, max_attempts=2)
     run_id = pg.start("site")

@@ -268,8 +268,7 @@ class Run:
     def restart(self, slug: str) -> None:
         """Repeat a step and all that depends on it, but for what another step's skip took."""
         below = self.flow.descendants([slug]) | {slug}
-        beside = [other for other in self.states if other not in below]
-        others = [other for other in beside if slug not in self.flow.descendants([other])]
+        others = [s for s in self.states.keys() - below if slug not in self.flow.descendants([s])]
         repeated = below - self._held_back(others)
         if self.states[slug].status != "created":
             self._reopen(repeated, repeated)
