@@ -13,6 +13,7 @@ PgflowError
  ├── ExportChanged      a migration was exported from another file than this pgflow ships
  ├── FileDiffers        a file is there already, and says something else
  ├── MigrationsUnreadable  a folder of migrations cannot be continued
+ ├── RolesMissing       the server does not have the group roles
  └── PortUnusable       a port to listen on is taken, or not to be had
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "ModuleBroken",
     "ModuleMissing",
     "PortUnusable",
+    "RolesMissing",
     "SlugsClash",
     "TargetInvalid",
 ]
@@ -248,6 +250,24 @@ class FileDiffers(PgflowError):
         return (
             f"{self.path} is there already with other content, and was left alone; if the flow has "
             "changed, choose another --name for a new migration, or overwrite it with --force"
+        )
+
+
+class RolesMissing(PgflowError):
+    """The server does not have the group roles.
+
+    Attributes:
+        names: Those that are missing.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(names)
+        self.names = names
+
+    def __str__(self) -> str:
+        return (
+            f"there is no role {', '.join(self.names)}, and this user may not create roles; let an "
+            "administrator run what `pgflow install --roles --sql` prints, and install once more"
         )
 
 

@@ -68,3 +68,40 @@ def test_a_part_of_the_script_is_printed_for_those_who_upgrade(pgflow: Command, 
     for versions in ("1-2", "3-", "2"):
         conn.execute(pgflow("install", "--sql", "--versions", versions).out.encode())
     assert pgflow("install", "--check").code == 0
+
+
+def test_install_tells_who_is_in_the_roles_and_prints_what_makes_them(pgflow: Command, conn: Any):
+    assert "create role" in pgflow("install", "--roles", "--sql").out
+    conn.execute("create role somebody login in role pgflow_client")
+    try:
+        done = pgflow("install", "--roles", "--json")
+        assert json.loads(done.out)["roles"]["pgflow_client"] == ["somebody"]
+        assert "pgflow_client starts, watches and steers runs: somebody" in (
+            pgflow("install", "--roles").out
+        )
+    finally:
+        conn.execute("drop role somebody")
+
+
+def test_install_fails_for_want_of_the_roles_only_where_they_are_asked_for(
+    pgflow: Command, conn: Any
+):
+    url = pgflow.env["PGFLOW_DATABASE_URL"]
+    conn.execute("drop schema pgflow cascade")
+    conn.execute("create role poor login")
+    for role in ("pgflow_client", "pgflow_worker", "pgflow_reader"):
+        conn.execute(f"alter role {role} rename to {role}_away")
+    try:
+        name = conn.execute("select current_database()").fetchone()[0]
+        conn.execute(f"grant create on database {name} to poor")
+        pgflow.env["PGFLOW_DATABASE_URL"] = url.replace("//postgres@", "//poor@", 1)
+        assert pgflow("install").code == 0
+        failed = pgflow("install", "--roles")
+        assert failed.code == 1
+        assert "--roles --sql" in failed.err
+    finally:
+        conn.execute("drop schema if exists pgflow cascade")
+        conn.execute("drop owned by poor")
+        conn.execute("drop role poor")
+        for role in ("pgflow_client", "pgflow_worker", "pgflow_reader"):
+            conn.execute(f"alter role {role}_away rename to {role}")

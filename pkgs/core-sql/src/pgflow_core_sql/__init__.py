@@ -8,8 +8,10 @@ from pgflow_core_sql.errors import (
 )
 from pgflow_core_sql.migrator import MigrationReport, Migrator, install, install_script
 from pgflow_core_sql.pieces import Piece, install_pieces
+from pgflow_core_sql.roles import GroupRole, find_roles, roles_script
 
 __all__ = [
+    "GroupRole",
     "MigrationChanged",
     "MigrationError",
     "MigrationFailed",
@@ -17,7 +19,9 @@ __all__ = [
     "Migrator",
     "Piece",
     "SchemaTooNew",
+    "find_roles",
     "install",
     "install_pieces",
     "install_script",
+    "roles_script",
 ]

@@ -33,6 +33,12 @@ from pgflow_cli.options import database_url, migration_tool, read_versions
     help="Change nothing; exit with 3 if there is work to do, 5 if the schema is not what pgflow "
     "made of it, 6 if a newer pgflow did.",
 )
+@click.option(
+    "--roles",
+    is_flag=True,
+    help="Fail unless the group roles are there, and tell who is in them. With --sql: print what "
+    "makes them, for an administrator.",
+)
 @as_json_option
 def install(
     *,
@@ -42,6 +48,7 @@ def install(
     out: Path | None,
     versions: tuple[int, int | None] | None,
     check: bool,
+    roles: bool,
     as_json: bool,
 ) -> int:
     """Bring the database to this version of pgflow.
@@ -55,7 +62,7 @@ def install(
     if sql:
         if check or as_json or database_url or tool or out:
             raise click.UsageError("--sql prints a script, and takes no other option")
-        click.echo(_in_range(_script, versions), nl=False)
+        click.echo(_roles_script() if roles else _in_range(_script, versions), nl=False)
         return 0
     if tool is not None:
         if database_url:
@@ -63,13 +70,21 @@ def install(
         return _export(tool, out, versions, check=check, as_json=as_json)
     if out or versions:
         raise click.UsageError("--out and --versions are about files, and need --for or --sql")
-    return _check(database_url, as_json) if check else _install(database_url, as_json)
+    if check:
+        return _check(database_url, as_json)
+    return _install(database_url, as_json, roles=roles)
 
 
 def _script(first: int, last: int | None) -> str:
     from pgflow_core_sql import install_script
 
     return install_script(first, last)
+
+
+def _roles_script() -> str:
+    from pgflow_core_sql import roles_script
+
+    return roles_script()
 
 
 def _in_range(make: Any, versions: tuple[int, int | None] | None) -> Any:
@@ -94,23 +109,32 @@ def _export(
     return export(pieces, tool, out, check=check, as_json=as_json)
 
 
-def _install(option: str | None, as_json: bool) -> int:
-    from pgflow_core_sql import Migrator
+def _install(option: str | None, as_json: bool, *, roles: bool) -> int:
+    from pgflow_core_sql import Migrator, find_roles
 
+    from pgflow_cli.database import connect
+    from pgflow_cli.errors import RolesMissing
     from pgflow_cli.printing import print_json
     from pgflow_cli.ready import reached_database, telling_of
 
     database = reached_database(option)
-    with telling_of(database):
-        done = Migrator(database.url).migrate()
+    with telling_of(database), connect(database.url) as conn:
+        done = Migrator(conn).migrate()
+        found = find_roles(conn) if roles else ()
     if as_json:
-        print_json({"before": done.before, "after": done.after, "applied": done.applied})
-    elif done.applied:
-        click.echo(f"pgflow is installed, in schema version {done.after}. Applied:")
+        told = {"before": done.before, "after": done.after, "applied": done.applied}
+        print_json(told | {"roles": {role.name: role.members for role in found}} if roles else told)
+    else:
+        state = "is installed" if done.applied else "was installed already"
+        more = " Applied:" if done.applied else ""
+        click.echo(f"pgflow {state}, in schema version {done.after}.{more}")
         for name in done.applied:
             click.echo(f"  {name}")
-    else:
-        click.echo(f"pgflow was installed already, in schema version {done.after}.")
+        for role in found:
+            members = ", ".join(role.members) or "nobody yet"
+            click.echo(f"  {role.name} {role.purpose}: {members}")
+    if missing := [role.name for role in found if not role.is_there]:
+        raise RolesMissing(tuple(missing))
     return 0
 
 

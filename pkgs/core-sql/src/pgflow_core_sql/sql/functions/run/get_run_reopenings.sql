@@ -21,6 +21,8 @@ begin
   from pgflow.run_reopenings as past
   where past.run_id = get_run_reopenings.run_id
     and past.reopening > coalesce(get_run_reopenings.after, 0)
+    -- Whoever may not see the run, by a policy of the owner's, sees nothing of it.
+    and exists (select from pgflow.runs as run where run.run_id = past.run_id offset 0)
   order by past.reopening;
 end
 $$;

@@ -52,7 +52,9 @@ begin
   into v_state
   from pgflow.step_states as state
   where state.run_id = get_stream_state.run_id
-    and state.step_slug = get_stream_state.step_slug;
+    and state.step_slug = get_stream_state.step_slug
+    -- Whoever may not see the run, by a policy of the owner's, sees nothing of it.
+    and exists (select from pgflow.runs as run where run.run_id = state.run_id offset 0);
   if not found then
     perform pgflow._require_step(
       pgflow._require_run(get_stream_state.run_id), get_stream_state.step_slug

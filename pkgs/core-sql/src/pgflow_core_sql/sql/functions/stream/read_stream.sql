@@ -43,6 +43,8 @@ begin
     and item.task_index >= coalesce(read_stream.task_index, 0)
     and item.task_index <= coalesce(read_stream.task_index, 2147483647)
     and (read_stream.all_attempts or item.attempt = task.attempts_count)
+    -- Whoever may not see the run, by a policy of the owner's, sees nothing of it.
+    and exists (select from pgflow.runs as run where run.run_id = read_stream.run_id offset 0)
   order by item.run_id, item.step_slug, item.position
   limit read_stream.quantity;
 end
