@@ -9,7 +9,7 @@ class Measurement:
     """One figure of the result.
 
     Attributes:
-        group: W1 to W15.
+        group: W1 to W16.
         system: Whose figure it is.
         workload: Name of the workload in the system's adapter.
         label: What a reader sees: the system, and its settings where there are several.
@@ -189,5 +189,10 @@ PLAN: Final[tuple[Measurement, ...]] = (
         ("pgflow", "W15", "pgflow, prune 1,000 of 1,000,000 runs", 0, 1_000_000),
         ("pgflow", "W15", "pgflow, prune 1,000 of 20,000 runs", 20_000, 20_000),
         timeout=1200,
+    ),
+    *_of(
+        "W16",
+        "ms",
+        ("pgflow", "W16", "pgflow, from a cancellation to a handler that has just begun", 10, 60),
     ),
 )  # fmt: skip

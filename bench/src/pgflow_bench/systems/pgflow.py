@@ -11,7 +11,7 @@ import psycopg
 from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
-from pgflow_bench import flows, histories, shapes, streams
+from pgflow_bench import cancelling, flows, histories, shapes, streams
 from pgflow_bench.latencies import crowded_ms, delivered_ms, ended_ms, pickup_ms
 from pgflow_bench.pruning import prune_beside_a_worker
 from pgflow_bench.serving import (
@@ -284,6 +284,13 @@ def start_in_a_crowd(*, same_flow: bool) -> protocol.Workload:
     return run
 
 
+def cancellation(url: str, count: int) -> Steps:
+    """From the commit of a cancellation to inside the handler of its run."""
+    install(url, cancelling.endless)
+    yield
+    return {"latencies_ms": asyncio.run(cancelling.told_ms(url, count))}
+
+
 def prune(url: str, count: int) -> Steps:
     """Delete so many finished runs in batches, beside a worker."""
     install(url, flows.one)
@@ -323,6 +330,7 @@ if __name__ == "__main__":
             "W14-same": start_in_a_crowd(same_flow=True),
             "W14-other": start_in_a_crowd(same_flow=False),
             "W15": prune,
+            "W16": cancellation,
             **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
         }
     )

@@ -15,8 +15,9 @@ from pgflow_worker.registry import Registry
 
 logger: Final = logging.getLogger("pgflow.worker")
 
-# How often it is asked whether what is under way still counts, in seconds.
-_WATCH_INTERVAL: Final = 1.0
+# How often it is asked whether what is under way still counts, in seconds. Twice that may pass
+# before a handler is told, which has just begun: it has to be within two seconds.
+_WATCH_INTERVAL: Final = 0.75
 # How long handlers have to heed their cancellation, in seconds.
 _PATIENCE: Final = 1.0
 # What has become of a task that was taken from this worker.
@@ -78,7 +79,7 @@ class Crew:
         while True:
             before = set(self._tasks)
             await asyncio.sleep(_WATCH_INTERVAL)
-            # A handler that was there a second ago is worth the question; most are faster.
+            # A handler that was there at the last look is worth the question; most are faster.
             rows = [attempt.row for task, attempt in self._tasks.items() if task in before]
             if rows:
                 lost = await link.call(partial(find_lost_attempts, rows=rows), insists=True)

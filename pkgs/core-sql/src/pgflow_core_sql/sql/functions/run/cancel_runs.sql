@@ -1,6 +1,6 @@
 -- Cancel runs: what is queued or waiting ends at once, and late reports are refused.
 --
--- Handlers under way are told by their workers, which ask find_lost_attempts every second.
+-- Handlers under way are told by their workers, which ask find_lost_attempts, within two seconds.
 --
 -- Parameters:
 --   run_ids: the runs; those that have ended, or do not exist, stay as they are.
