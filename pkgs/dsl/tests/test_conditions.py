@@ -147,6 +147,13 @@ def test_a_condition_on_another_flow_or_its_step_is_refused(flow: Flow[Site]) ->
 def print_nothing() -> None: ...
 
 
+ITSELF: dict[str, Any] = {}
+ITSELF["again"] = [ITSELF]
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
@@ -157,6 +164,8 @@ def print_nothing() -> None: ...
         ({"a": object()}, "is not JSON: Object of type object"),
         ({"a": float("nan")}, "is not JSON: Out of range float"),
         ({"a": "\x00"}, "holds a NUL character"),
+        (ITSELF, "contains itself, or is nested too deeply"),
+        ({"a": DEEP}, "contains itself, or is nested too deeply"),
     ],
 )
 def test_a_pattern_on_the_input_is_a_json_object(

@@ -86,9 +86,13 @@ def _plain(pattern: Pattern, name: str, where: str) -> Any:
     try:
         plain = _jsonable(pattern)
         json.dumps(plain, allow_nan=False)
+        unstorable = find_unstorable(plain)
     except (TypeError, ValueError) as error:
         raise DefinitionError(where, f"a pattern of {name} is not JSON: {error}") from error
-    unstorable = find_unstorable(plain)
+    except RecursionError:
+        reason = "contains itself, or is nested too deeply"
+        # Its cause is a thousand lines of the same.
+        raise DefinitionError(where, f"a pattern of {name} {reason}") from None
     if unstorable:
         raise DefinitionError(where, f"a pattern of {name} is not JSON: {unstorable[0][1]}")
     return plain
