@@ -54,6 +54,12 @@ async def test_runs_are_picked_by_all_that_is_known_of_them(db, hand, greet):
 @pytest.mark.parametrize(
     ("wanted", "error", "message"),
     [
+        (
+            {"status": "complete"},
+            ValueError,
+            "a run is one of started, completed, failed, cancelled",
+        ),
+        ({"status": ["failed"]}, ValueError, r"the status of a run is .*, not \["),
         ({"page": 0}, ValueError, "a page has 1 to 1000 runs, not 0"),
         ({"since": datetime(2026, 1, 1)}, ValueError, "since needs a time zone"),
         ({"until": 5}, TypeError, "until is a datetime, not 5"),

@@ -310,7 +310,8 @@ class AsyncClient(AsyncSender):
             page: How many runs are asked for at a time; 1 to 1000.
 
         Raises:
-            ValueError: A time has no time zone, or the page is too large or too small.
+            ValueError: There is no such status, a time has no time zone, or the page is too large
+                or too small.
             StartOptionInvalid: The tags have no JSON form; names the tag.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """

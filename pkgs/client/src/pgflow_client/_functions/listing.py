@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 from uuid import UUID
 
 from pgflow_client._functions.call import Call, Rows, load_json
 from pgflow_client._functions.search import RunSummary
-
-if TYPE_CHECKING:
-    from pgflow_client.progress import RunStatus
+from pgflow_client.progress import RunStatus
 
 __all__ = ["PageOfRuns", "list_runs"]
 
@@ -55,7 +53,13 @@ def list_runs(
         until: Only runs that were started before; None for all.
         before: Only runs with a smaller id; None for all.
         quantity: How many at most.
+
+    Raises:
+        ValueError: There is no such status.
     """
+    if status is not None and status not in get_args(RunStatus):
+        known = ", ".join(get_args(RunStatus))
+        raise ValueError(f"the status of a run is one of {known}, not {status!r:.100}")
     arguments = {
         "flow_slug": flow_slug,
         "status": status,
