@@ -166,6 +166,31 @@ async def test_two_clients_are_told_the_same(db, hand, site, eventually, follow)
         assert told(first[-1]) == told(second[-1]) == "run completed"
 
 
+async def test_every_event_says_when_it_was(db, hand, site, eventually, follow):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(site, "u")
+        events, following = follow(run)
+        await eventually(lambda: len(events) == 2)
+        hand.fail(run.run_id, "fetch", is_final=False)
+        await eventually(lambda: len(events) == 3)
+        hand.complete(run.run_id, "fetch", {"language": "en"})
+        hand.complete(run.run_id, "links", ["a", "b"])
+        hand.complete(run.run_id, "check", 1, index=0)
+        await eventually(lambda: told(events[-1]) == "check 1/2")
+        hand.complete(run.run_id, "check", 1, index=1)
+        hand.complete(run.run_id, "report", "done")
+        await following
+        kinds = {type(event) for event in events}
+        assert {AttemptsFailed, MapProgressed} < kinds
+        # One thing was done after the other here, and looked at in between.
+        instants = [event.at for event in events if not isinstance(event, StepSkipped)]
+        assert instants == sorted(instants)
+        # A failure is the same for whoever reads of it later; what was counted, was counted then.
+        (failed,) = [event for event in events if isinstance(event, AttemptsFailed)]
+        later = [event async for event in run.events() if isinstance(event, AttemptsFailed)]
+        assert [event.at for event in later] == [failed.at]
+
+
 async def test_an_abandoned_iterator_leaves_no_mark(db, hand, greet, eventually):
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")

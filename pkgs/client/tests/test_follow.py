@@ -22,6 +22,7 @@ def step(slug, status="created", **more):
             "tasks_total": 1,
             "tasks_done": int(status == "completed"),
             "failed_attempts": 0,
+            "attempt_failed_at": None,
             "error_message": None,
             "skip_reason": None,
             "started_at": NOW if started else None,
@@ -42,6 +43,7 @@ def run(*steps, status="started"):
         reopened_count=0,
         started_at=NOW,
         ended_at=None if status == "started" else NOW,
+        read_at=NOW,
         steps=steps,
     )
 

@@ -155,6 +155,7 @@ class Follower:
             yield AttemptsFailed(
                 run_id=run.run_id,
                 cursor=self._after(place, told),
+                at=step.attempt_failed_at or run.read_at,
                 step_slug=slug,
                 failed_attempts=step.failed_attempts,
             )
@@ -165,6 +166,7 @@ class Follower:
             yield MapProgressed(
                 run_id=run.run_id,
                 cursor=self._after(place, told),
+                at=run.read_at,
                 step_slug=slug,
                 done=step.tasks_done,
                 total=step.tasks_total or 0,

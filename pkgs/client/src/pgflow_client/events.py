@@ -71,12 +71,14 @@ class AttemptsFailed:
     Attributes:
         run_id: The run.
         cursor: Where to go on after the event.
+        at: When the latest of them failed, by the database's clock.
         step_slug: The step.
         failed_attempts: How many failed so far, of all tasks of the step.
     """
 
     run_id: UUID
     cursor: str = field(repr=False)
+    at: datetime
     step_slug: str
     failed_attempts: int
 
@@ -88,6 +90,7 @@ class MapProgressed:
     Attributes:
         run_id: The run.
         cursor: Where to go on after the event.
+        at: When they were counted, by the database's clock.
         step_slug: The step.
         done: How many tasks are completed so far.
         total: How many there are.
@@ -95,6 +98,7 @@ class MapProgressed:
 
     run_id: UUID
     cursor: str = field(repr=False)
+    at: datetime
     step_slug: str
     done: int
     total: int

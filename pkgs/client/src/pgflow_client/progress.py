@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
@@ -53,6 +53,7 @@ class StepProgress:
         tasks_total: Number of its tasks; None while a map waits for its array.
         tasks_done: Number of its completed tasks.
         failed_attempts: Number of attempts that failed, of all its tasks.
+        attempt_failed_at: When the latest of them failed; None if none did.
         error_message: Why it failed, or was skipped after a failure.
         skip_reason: "condition_unmet", "handler_failed" or "dependency_skipped" if skipped.
         started_at: When its tasks came into being; None if it never started.
@@ -65,6 +66,7 @@ class StepProgress:
     tasks_total: int | None
     tasks_done: int
     failed_attempts: int
+    attempt_failed_at: datetime | None
     error_message: str | None
     skip_reason: str | None
     started_at: datetime | None
@@ -90,6 +92,7 @@ class RunProgress:
         reopened_count: How often it was retried or restarted.
         started_at: When it was started.
         ended_at: When it was completed, failed or cancelled.
+        read_at: When all this was so, by the database's clock.
         steps: Its steps, dependencies before dependents.
     """
 
@@ -102,6 +105,8 @@ class RunProgress:
     reopened_count: int
     started_at: datetime
     ended_at: datetime | None
+    # Two looks that show the same are equal.
+    read_at: datetime = field(compare=False)
     steps: tuple[StepProgress, ...]
 
     @property
@@ -133,6 +138,7 @@ def parse_progress(text: str) -> RunProgress:
         reopened_count=run["reopened_count"],
         started_at=datetime.fromisoformat(run["started_at"]),
         ended_at=_instant(run["completed_at"] or run["failed_at"] or run["cancelled_at"]),
+        read_at=datetime.fromisoformat(run["read_at"]),
         steps=tuple(_step(step) for step in run["steps"]),
     )
 
@@ -147,6 +153,7 @@ def _step(step: dict[str, Any]) -> StepProgress:
         tasks_total=total,
         tasks_done=0 if total is None or remaining is None else total - remaining,
         failed_attempts=step["failed_attempts"],
+        attempt_failed_at=_instant(step["attempt_failed_at"]),
         error_message=step["error_message"],
         skip_reason=step["skip_reason"],
         started_at=_instant(step["started_at"]),

@@ -45,7 +45,9 @@ def test_progress_tells_how_far_each_step_is_and_no_data(pg: Engine):
     assert mapped["step_type"] == "map"
     assert (mapped["initial_tasks"], mapped["remaining_tasks"]) == (3, 2)
     assert mapped["failed_attempts"] == 1
+    assert answer["started_at"] < mapped["attempt_failed_at"] < answer["read_at"]
     assert (waiting["status"], waiting["failed_attempts"]) == ("created", 0)
+    assert waiting["attempt_failed_at"] is None
 
 
 def test_progress_of_a_failed_run_says_which_step_and_why(pg: Engine):
