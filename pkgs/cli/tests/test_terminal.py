@@ -122,6 +122,24 @@ def test_a_reader_that_goes_away_is_no_error(pgflow: Command, words):
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("words", [("compile", "flows"), ("--help",), ("install", "--sql")])
+def test_a_result_that_goes_nowhere_is_no_success(pgflow: Command, words):
+    def close_output() -> None:
+        os.close(1)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pgflow_cli", *words],
+        cwd=pgflow.folder,
+        env=pgflow.env,
+        preexec_fn=close_output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert done.stderr == ("Error: standard output is closed, so there is nowhere to print to\n")
+
+
 def test_tracebacks_are_shown_to_those_who_ask(pgflow: Command):
     words = [sys.executable, "-m", "pgflow_cli", "--debug", "compile", "nowhere"]
     done = subprocess.run(words, cwd=pgflow.folder, capture_output=True, text=True)

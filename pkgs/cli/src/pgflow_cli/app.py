@@ -121,11 +121,14 @@ class Program:
         Args:
             arguments: The words after `pgflow`.
         """
+        if sys.stdout is None:  # as with `>&-`
+            from pgflow_cli.closed_output import ClosedOutput
+
+            sys.stdout = ClosedOutput()
         try:
             code = self.command.main(list(arguments), prog_name=NAME, standalone_mode=False)
             # What cannot be written has to show here, not while the interpreter ends.
-            if sys.stdout is not None:  # as with `>&-`
-                sys.stdout.flush()
+            sys.stdout.flush()
         # Commands of people's code may raise anything, and none of it is worth a traceback.
         except Exception as error:
             from pgflow_cli.reporting import report
