@@ -95,11 +95,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Both type checkers, strict, on the sources; then the samples that must pass or must fail."""
+    """Both type checkers, strict, on sources and examples; then samples that must pass or fail."""
     sync(session, "types")
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pkgs/*/src"))
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     session.run("mypy", "noxfile.py", *sources)
+    for example in sorted({path.parent for path in ROOT.glob("examples/*/*.py")}):
+        # Its modules are found from the folder that its program is in, as they are when it runs.
+        with session.chdir(example):
+            configured = (f"--config-file={ROOT}/pyproject.toml", f"--cache-dir={ROOT}/.mypy_cache")
+            session.run("mypy", *configured, ".")
     session.run("pyright", f"--pythonpath={session.virtualenv.bin}/python", env=quiet)
     # The command is a program: nobody builds on its types.
     for module in (module for module in MODULES if module != "pgflow_cli"):

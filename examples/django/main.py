@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import django
 import psycopg
@@ -33,7 +34,7 @@ def main() -> None:
     command = [sys.executable, "-m", "pgflow_cli", "worker", "orders.flows:order"]
     worker = subprocess.Popen(command, cwd=HERE)
     # So that the worker is ended also when this is told to stop.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, end)
     try:
         port = int(os.environ.get("PORT", "8000"))
         # Pages that are open would hold the server up for ever when it stops.
@@ -41,6 +42,11 @@ def main() -> None:
     finally:
         worker.terminate()
         worker.wait()
+
+
+def end(*_: object) -> NoReturn:
+    """End the process, its worker first."""
+    sys.exit()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The application: ask, watch the answer being written, read it, call it off."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Cookie, Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from flows import Question, answer, chat
-from pgflow_client import AsyncClient
+from pgflow_client import AsyncClient, AsyncRun
 from pgflow_client.web import sse_endpoint
 from pgflow_worker import Worker
 from psycopg_pool import AsyncConnectionPool
@@ -53,7 +53,7 @@ def create_app(database_url: str) -> FastAPI:
     client = AsyncClient(pool)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         # A small application may serve its flows itself; else it is `pgflow worker flows:chat`.
         worker = Worker([chat], database_url)
         async with pool, client:
@@ -75,7 +75,7 @@ def create_app(database_url: str) -> FastAPI:
             )
             return await mine.fetchone() is not None
 
-    async def my_run(request: Request, run_id: UUID, user: User) -> Any:
+    async def my_run(request: Request, run_id: UUID, user: User) -> AsyncRun[Question]:
         if not await is_mine(request, run_id):
             raise HTTPException(404, "you asked no such question")
         return await client.get_run(run_id, chat)
@@ -95,12 +95,12 @@ def create_app(database_url: str) -> FastAPI:
         return Asked(run_id=run.run_id)
 
     @app.get("/runs/{run_id}")
-    async def read(run: Annotated[Any, Depends(my_run)]) -> Reply:
+    async def read(run: Annotated[AsyncRun[Question], Depends(my_run)]) -> Reply:
         done = run.status == "completed"
         return Reply(status=run.status, answer=await run.output_of(answer) if done else None)
 
     @app.delete("/runs/{run_id}", status_code=204)
-    async def call_off(run: Annotated[Any, Depends(my_run)]) -> None:
+    async def call_off(run: Annotated[AsyncRun[Question], Depends(my_run)]) -> None:
         await run.cancel("the user called it off")
 
     app.add_route(
