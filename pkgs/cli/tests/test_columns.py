@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from pgflow_cli.columns import lay_out
+from rich.cells import cell_len
 
 HEADS = ("id", "name", "why", "empty")
 ROWS = [("x" * 20, "a" * 12, "because " * 5, ""), ("y" * 20, "b", "", "")]
@@ -32,6 +33,18 @@ def test_a_terminal_gets_what_fits_and_ids_stay_whole(columns):
     assert max(map(len, lines)) <= 50
     assert lines[1].startswith("x" * 20)
     assert lines[1].endswith("…")
+
+
+def test_wide_characters_take_the_room_that_they_need(columns):
+    columns(60)
+    rows = [("1", "注文を受け付けて梱包する"), ("2", "plain"), ("3", "two\nlines\tand\x1b[2J")]
+    lines = list(lay_out(("name", "n"), [row[::-1] for row in rows]))
+    assert {cell_len(line) for line in lines} == {24 + 2 + 1}
+    assert "two lines and\\x1b[2J" in lines[3]
+    columns(20)
+    narrow = list(lay_out(("name", "n"), [(row[1], row[0]) for row in rows]))
+    assert max(map(cell_len, narrow)) <= 20
+    assert narrow[1].startswith("注文を")
 
 
 def test_what_may_go_goes_first(columns):

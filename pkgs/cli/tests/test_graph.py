@@ -1,5 +1,6 @@
 """Flows as pictures and as text."""
 
+import json
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
@@ -104,6 +105,9 @@ def test_a_database_and_code_give_the_same_picture(shop: Flow[Any], conn: Any, d
 def test_the_command_draws_into_a_file_what_its_name_says(pgflow: Command):
     assert "plus_one" in pgflow("graph", "flows:add").out
     assert pgflow("graph", "flows:fan", "--out", "fan.svg").code == 0
+    drawn = json.loads(pgflow("graph", "flows:fan", "--json").out)
+    assert drawn == json.loads(pgflow("graph", "flows:fan", "--format", "json").out)
+    assert (drawn["slug"], drawn["nodes"][0]["dependencies"]) == ("fan", [])
     assert (pgflow.folder / "fan.svg").read_text().startswith("<svg")
     missing = pgflow("graph", "nothing")
     assert missing.code == 1

@@ -42,7 +42,7 @@ def flows(conn: Any) -> None:
     conn.execute("select pgflow.register_worker(%s, '{add,fan}')", (WORKER,))
 
 
-def finish(conn: Any, *, fails: bool = False) -> None:
+def finish(conn: Any, *, fails: bool = False, message: str = "boom") -> None:
     """Have all tasks that are ready end."""
     tasks = conn.execute(
         "select run_id, step_slug, task_index from pgflow.claim_tasks('{add,fan}', 100, %s)",
@@ -50,7 +50,8 @@ def finish(conn: Any, *, fails: bool = False) -> None:
     ).fetchall()
     for task in tasks:
         if fails:
-            conn.execute("select pgflow.fail_task(%s, %s, %s, 'boom', is_final => true)", task)
+            fail = "select pgflow.fail_task(%s, %s, %s, %s, is_final => true)"
+            conn.execute(fail, (*task, message))
         else:
             conn.execute("select pgflow.complete_task(%s, %s, %s, '2')", task)
 
@@ -140,12 +141,31 @@ def test_a_run_is_shown_and_watched_to_its_end(pgflow: InProcess, conn: Any, flo
     assert (nothing.code, nothing.out) == (0, "")
 
 
+def test_a_text_of_a_stranger_commands_no_terminal(pgflow: InProcess, conn: Any, flows: None):
+    hostile = "\x1b]0;gone\x07\x1b[2J\r\x9bH\u202eback"
+    run_id = start(pgflow, "add", "1", "--tag", f"from={hostile}")
+    finish(conn, fails=True, message=f"first {hostile}\nsecond {hostile}")
+    for words in (
+        ("runs", "list"),
+        ("runs", "show", run_id),
+        ("runs", "watch", run_id),
+        ("runs", "list", "--json"),
+        ("runs", "watch", run_id, "--json"),
+    ):
+        shown = pgflow(*words).out
+        assert "first" in shown
+        assert not set("\x1b\x07\r\x9b\u202e") & set(shown), words
+    assert len(pgflow("runs", "list").out.splitlines()) == 2
+    [listed] = json.loads(pgflow("runs", "list", "--json").out)
+    assert listed["tags"] == {"from": hostile}
+
+
 def test_runs_are_cancelled_retried_and_restarted(pgflow: InProcess, conn: Any, flows: None):
     run_id, other = start(pgflow, "add", "1"), start(pgflow, "add", "2")
     done = pgflow("runs", "cancel", run_id, other, "--reason", "too early")
     assert done.code == 0
     assert done.out == f"run {run_id} of add: cancelled\nrun {other} of add: cancelled\n"
-    assert "too early" in pgflow("runs", "show", run_id).out
+    assert "cancelled: too early" in pgflow("runs", "show", run_id).out
     assert pgflow("runs", "watch", run_id).code == 4
     assert pgflow("runs", "retry", run_id).out == f"run {run_id} of add: started\n"
     finish(conn)

@@ -6,6 +6,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len, set_cell_size
+
+from pgflow_cli.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
@@ -31,9 +35,9 @@ def lay_out(
         whole: Columns that are never cut, such as ids, which people copy.
         first_to_go: Columns that are left out on a terminal that is too narrow for all.
     """
-    texts = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    texts = [list(heads), *([_on_one_line(str(cell)) for cell in row] for row in rows)]
     columns = [place for place, _ in enumerate(heads) if any(row[place] for row in texts[1:])]
-    widths = {place: max(len(row[place]) for row in texts) for place in columns}
+    widths = {place: max(cell_len(row[place]) for row in texts) for place in columns}
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if room is not None:
         for place in [each for each in columns if heads[each] in first_to_go]:
@@ -41,7 +45,7 @@ def lay_out(
                 del widths[place]
         _shrink(widths, room, {place for place in widths if heads[place] in whole})
     for row in texts:
-        cells = (_fit(row[place], width).ljust(width) for place, width in widths.items())
+        cells = (_fit(row[place], width) for place, width in widths.items())
         yield _GAP.join(cells).rstrip()
 
 
@@ -63,4 +67,11 @@ def _total(widths: dict[int, int]) -> int:
 
 
 def _fit(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    # Some characters are as wide as two, and some have no width at all.
+    if cell_len(text) > width:
+        text = f"{set_cell_size(text, width - 1)}…"
+    return set_cell_size(text, width)
+
+
+def _on_one_line(text: str) -> str:
+    return printable(" ".join(text.split("\n")).replace("\t", " "))

@@ -23,7 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pgflow_cli.printing import spell_seconds
+from pgflow_cli.printing import printable, spell_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -92,7 +92,7 @@ class StepTable:
             _tasks(step),
             str(step.failed_attempts or ""),
             self._time(step),
-            Text(why.partition("\n")[0], style="dim"),
+            Text(printable(why.partition("\n")[0]), style="dim"),
         ]
 
     def _time(self, step: StepProgress) -> str:

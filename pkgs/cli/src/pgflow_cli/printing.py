@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,10 +21,23 @@ __all__ = [
     "paint",
     "print_json",
     "print_json_line",
+    "printable",
     "progress",
     "say",
     "spell_seconds",
 ]
+
+# What a terminal obeys, or turns the reading around by, and people do not see.
+_COMMANDS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return a text of unknown origin as one that a terminal shows, and that commands nothing.
+
+    Args:
+        text: Such as the message of an error, a tag, or the name of a program.
+    """
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def say(message: str) -> None:
@@ -33,17 +47,17 @@ def say(message: str) -> None:
 
 def complain(message: str) -> None:
     """Tell people what went wrong."""
-    click.echo(f"{paint('Error:', 'red')} {message}", err=True)
+    click.echo(f"{paint('Error:', 'red')} {printable(message)}", err=True)
 
 
 def print_json(value: Any) -> None:
     """Print data for scripts: indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    click.echo(_dump(value, indent=2))
 
 
 def print_json_line(value: Any) -> None:
     """Print data as one line of JSON on stdout, for scripts that read while a command goes on."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    click.echo(_dump(value))
 
 
 def paint(text: str, color: str, *, bold: bool = False) -> str:
@@ -92,6 +106,12 @@ def spell_seconds(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def _dump(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+    # In JSON, only text can hold one of these, and there it may as well stand escaped.
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _plain(value: object) -> str:

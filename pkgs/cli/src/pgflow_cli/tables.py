@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pgflow_cli.columns import lay_out
-from pgflow_cli.printing import paint, spell_seconds
+from pgflow_cli.printing import paint, printable, spell_seconds
 from pgflow_cli.watching import COLORS
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Ite
     yield f"run {run.run_id} of {run.flow_slug}: {status}"
     yield f"started {run.started_at.astimezone():%Y-%m-%d %H:%M:%S}, {_duration(run)}"
     if run.error_message:
-        yield f"{run.failed_step_slug or 'the run'} failed: {run.error_message}"
+        what = (
+            "cancelled" if run.status == "cancelled" else f"{run.failed_step_slug or 'it'} failed"
+        )
+        yield f"{what}: {printable(run.error_message)}"
     yield ""
     heads = ("step", "kind", "status", "tasks", "failed attempts", "time", "why")
     yield from lay_out(heads, [_step_row(step) for step in run.steps])
@@ -172,9 +175,8 @@ def _attempt_line(attempt: FailedAttempt, run: RunProgress) -> str:
     maps = {step.step_slug for step in run.steps if step.kind == "map"}
     place = f"[{attempt.task_index}]" if attempt.step_slug in maps else ""
     when = f"{attempt.failed_at.astimezone():%H:%M:%S}"
-    return (
-        f"  {when} {attempt.step_slug}{place}, attempt {attempt.attempt}: {attempt.error_message}"
-    )
+    what = f"{attempt.step_slug}{place}, attempt {attempt.attempt}"
+    return f"  {when} {what}: {printable(attempt.error_message)}"
 
 
 def _duration(run: RunProgress) -> str:

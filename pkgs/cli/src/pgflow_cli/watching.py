@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from pgflow_client import (
     StepStarted,
 )
 
-from pgflow_cli.printing import may_color, paint, print_json_line, say
+from pgflow_cli.printing import may_color, paint, print_json, print_json_line, printable, say
 from pgflow_cli.reporting import CANCELLED, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def watch_run(run: Run[Any], *, as_json: bool, after: str | None = None) -> int:
             click.echo(f"run {run.run_id}")
             _watch(run, after)
             if run.status == "completed":
-                click.echo(json.dumps(run.result(), indent=2, ensure_ascii=False))
+                print_json(run.result())
         return _EXIT_CODES[run.status]
     except KeyboardInterrupt:
         say(f"\nThe run goes on; `pgflow runs show {run.run_id}` shows where it stands.")
@@ -76,11 +75,12 @@ def describe(event: Event) -> str:
         case StepCompleted():
             return f"  {event.step_slug} {_status('completed')}"
         case StepFailed():
-            return f"  {event.step_slug} {_status('failed')}: {event.error_message}"
+            return f"  {event.step_slug} {_status('failed')}{_because(event.error_message)}"
         case StepSkipped():
             why = (event.reason or "").replace("_", " ")
-            reason = f": {event.error_message}" if event.error_message else ""
-            return f"  {event.step_slug} {_status('skipped')} ({why}){reason}"
+            return (
+                f"  {event.step_slug} {_status('skipped')} ({why}){_because(event.error_message)}"
+            )
         case StepCancelled():
             return f"  {event.step_slug} {_status('cancelled')}"
 
@@ -93,9 +93,8 @@ def _describe_run(event: RunStarted | RunReopened | RunEnded) -> str:
             ended = f"run {_status(event.ended_as)}, then " if event.ended_as else "run "
             return f"{ended}reopened: {', '.join(event.step_slugs)}"
         case RunEnded():
-            reason = f": {event.error_message}" if event.error_message else ""
             where = f" at {event.failed_step_slug}" if event.failed_step_slug else ""
-            return f"run {_status(event.status)}{where}{reason}"
+            return f"run {_status(event.status)}{where}{_because(event.error_message)}"
 
 
 def _watch(run: Run[Any], after: str | None) -> None:
@@ -114,6 +113,10 @@ def _watch(run: Run[Any], after: str | None) -> None:
             ended = event
     if isinstance(ended, RunEnded):
         click.echo(describe(ended))
+
+
+def _because(message: str | None) -> str:
+    return f": {printable(message)}" if message else ""
 
 
 def _status(status: str) -> str:

@@ -13,7 +13,7 @@ from pgflow_cli.options import database_url
 if TYPE_CHECKING:
     from pgflow_cli.graph import FlowGraph
 
-_FORMATS: Final = ("text", "svg", "png", "mermaid", "dot")
+_FORMATS: Final = ("text", "svg", "png", "mermaid", "dot", "json")
 _SUFFIXES: Final = {
     ".svg": "svg",
     ".png": "png",
@@ -21,6 +21,7 @@ _SUFFIXES: Final = {
     ".dot": "dot",
     ".gv": "dot",
     ".txt": "text",
+    ".json": "json",
 }
 
 
@@ -32,6 +33,7 @@ _SUFFIXES: Final = {
     type=click.Choice(_FORMATS),
     help="What to draw. Default: what the name of the file says, else text.",
 )
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -78,7 +80,7 @@ def _draw(graph: FlowGraph, form: str) -> bytes:
         from pgflow_cli.graph.svg import draw_png, draw_svg
 
         return draw_png(graph) if form == "png" else draw_svg(graph).encode()
-    from pgflow_cli.graph.texts import draw_dot, draw_mermaid, draw_text
+    from pgflow_cli.graph.texts import draw_dot, draw_json, draw_mermaid, draw_text
 
-    draw = {"mermaid": draw_mermaid, "dot": draw_dot, "text": draw_text}[form]
+    draw = {"mermaid": draw_mermaid, "dot": draw_dot, "json": draw_json, "text": draw_text}[form]
     return draw(graph).encode()

@@ -15,7 +15,7 @@ from pgflow_client.upkeep import (
 )
 
 from pgflow_cli.doctor.finding import bad, good, note, warning
-from pgflow_cli.printing import spell_seconds
+from pgflow_cli.printing import printable, spell_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def _transactions(conn: Connection[Any], health: ServerHealth) -> Iterator[Findi
 
 
 def _describe(each: OldTransaction) -> str:
-    who = each.application or each.user or "a session"
+    who = printable(each.application or each.user or "a session")
     span = spell_seconds(each.seconds)
     return f"that of process {each.pid} ({who}, {each.state}) has been open for {span}"
 

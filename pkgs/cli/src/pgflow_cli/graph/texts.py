@@ -1,7 +1,9 @@
-"""Flows as text: lines for a terminal, and the languages of Mermaid and of Graphviz."""
+"""Flows as text: lines for a terminal, JSON, and the languages of Mermaid and of Graphviz."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pgflow_cli.demo.graph import draw_lines
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
     from pgflow_cli.graph.model import FlowGraph, Node
 
-__all__ = ["draw_dot", "draw_mermaid", "draw_text"]
+__all__ = ["draw_dot", "draw_json", "draw_mermaid", "draw_text"]
 
 
 def draw_text(graph: FlowGraph) -> str:
@@ -34,6 +36,12 @@ def draw_mermaid(graph: FlowGraph) -> str:
 def draw_dot(graph: FlowGraph) -> str:
     """Return a digraph in the language of Graphviz."""
     return "\n".join([f'digraph "{graph.slug}" {{', *_dot_lines(graph), "}"]) + "\n"
+
+
+def draw_json(graph: FlowGraph) -> str:
+    """Return what a picture would show, for scripts."""
+    nodes = [{**asdict(node), "only_after": sorted(node.only_after)} for node in graph.nodes]
+    return json.dumps({"slug": graph.slug, "nodes": nodes}, indent=2) + "\n"
 
 
 def _remark(node: Node) -> str:
