@@ -5,9 +5,13 @@ import { html, useMemo } from "./html.js";
 import { statusPath, statusWord } from "./status.js";
 import { useWidth } from "./width.js";
 
-const CHARACTER = 7.6;
+const CHARACTER = 7.9;
+// Characters of a name; of a longer one the picture has its beginning and its end.
+const LONGEST_NAME = 40;
 const HEIGHT = 46;
 const PADDING = 44;
+// From so many steps on, the tidiest order of ranks takes many seconds, and a good one takes one.
+const MANY = 150;
 // A picture is made smaller to fit, but not so small that nobody reads it.
 const SMALLEST = 0.62;
 const LARGEST = 1.2;
@@ -15,10 +19,11 @@ const LARGEST = 1.2;
 /** Find the places of steps and edges. `towards` is "LR" or "TB". */
 export function place(steps, towards) {
   const graph = new Graph();
-  graph.setGraph({ rankdir: towards, nodesep: 22, ranksep: 54, marginx: 14, marginy: 16 });
+  graph.setGraph({ rankdir: towards, nodesep: 22, ranksep: 54, marginx: 14, marginy: 16,
+    ranker: steps.length < MANY ? "network-simplex" : "tight-tree" });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const step of steps) {
-    const longest = Math.max(step.step_slug.length, captionLength(step));
+    const longest = Math.max(shorten(step.step_slug).length, captionLength(step));
     graph.setNode(step.step_slug, { width: Math.max(112, longest * CHARACTER + PADDING), height: HEIGHT });
   }
   for (const step of steps)
@@ -40,6 +45,8 @@ function extentOf({ width = 0, height = 0 }, edges) {
   const [left, top] = [least("x"), least("y")];
   return { left, top, width: most("x", width) - left, height: most("y", height) - top };
 }
+
+const shorten = (name) => name.length <= LONGEST_NAME ? name : `${name.slice(0, 24)}…${name.slice(-15)}`;
 
 /** The line below a step's name. What depends on a run has room for the longest that may come. */
 function captionLength(step) {
@@ -123,7 +130,7 @@ function StepNode({ step, box, state, isRun, isSelected, onSelect }) {
     <svg class="icon is-${status}" x="10" y=${caption ? 8 : 15} width="16" height="16" viewBox="0 0 16 16">
       ${isRun ? statusPath(status) : isMap ? html`<path class="shape" d="M3 4.5h10M3 8h10M3 11.5h10" />`
         : html`<circle class="shape" cx="8" cy="8" r="2.6" />`}</svg>
-    <text class="dag-name" x="32" y=${caption ? 20 : 27}>${step.step_slug}</text>
+    <text class="dag-name" x="32" y=${caption ? 20 : 27}>${shorten(step.step_slug)}</text>
     ${caption && html`<text class="dag-caption" x="32" y="36">${caption}</text>`}
     <${Badges} step=${step} width=${box.width} height=${box.height} />
   </g>`;
@@ -148,7 +155,7 @@ function Badges({ step, width, height }) {
 function captionOf(step, state) {
   if (step.kind !== "map") return null;
   if (!state || state.tasks_total === null) return "map";
-  return `${state.tasks_done} of ${state.tasks_total}`;
+  return `${state.tasks_done.toLocaleString("en")} of ${state.tasks_total.toLocaleString("en")}`;
 }
 
 const UNMET = { fail: "otherwise the run fails", skip: "otherwise it is skipped",

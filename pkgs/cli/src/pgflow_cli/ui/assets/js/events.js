@@ -6,6 +6,8 @@ import { Waiting } from "./pieces.js";
 import { StatusIcon } from "./status.js";
 
 const SHOWN = 12;
+// Characters of a sentence. The whole of a message is at the top, and with its attempt.
+const LONG = 240;
 
 const SENTENCES = {
   RunStarted: (event) => ["started", `The run of ${event.flow_slug} started`],
@@ -29,7 +31,7 @@ export function EventList({ events }) {
   return html`<ol class="events">${shown.map((event, index) => {
       const [status, text] = SENTENCES[event.event]?.(event) ?? ["created", event.event];
       return html`<li key=${latest.length - index}><${StatusIcon} status=${status} />
-        <span class="event-text pre">${text}</span>${event.at && html`<time class="steady" datetime=${event.at}>${clockTime(event.at)}</time>`}</li>`;
+        <span class="event-text pre" title=${text.length > LONG ? text : undefined}>${text.length > LONG ? `${text.slice(0, LONG)}…` : text}</span>${event.at && html`<time class="steady" datetime=${event.at}>${clockTime(event.at)}</time>`}</li>`;
     })}</ol>
     ${latest.length > SHOWN && html`<button class="quiet" onClick=${() => setWhole(!isWhole)}>${isWhole ? "Only the latest" : `${latest.length - SHOWN} earlier`}</button>`}`;
 }

@@ -1,6 +1,6 @@
 // Numbers, spans and instants, as people read them.
 
-const whole = new Intl.NumberFormat("en");
+const digits = new Intl.NumberFormat("en");
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -14,7 +14,7 @@ export const LIMIT = 10000;
 export function count(number) {
   if (number === null || number === undefined) return "–";
   if (number === LIMIT) return "10,000+";
-  return number < 100000 ? whole.format(number) : compact.format(number);
+  return number < 100000 ? digits.format(number) : compact.format(number);
 }
 
 export function percent(part, total) {
@@ -34,6 +34,12 @@ export function span(seconds) {
   if (s < 3600) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+/** A span of whole seconds as somebody set it: 5 s, 90 s, 2 min, 1 h, 36 h, 7 d. */
+export function whole(seconds) {
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"]].find(([size]) => seconds >= size && seconds % size === 0) ?? [1, "s"];
+  return `${seconds / size} ${unit}`;
 }
 
 export function bytes(number) {

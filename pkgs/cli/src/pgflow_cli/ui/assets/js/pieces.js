@@ -88,6 +88,6 @@ export function Tags({ tags }) {
   return Object.entries(tags ?? {}).map(([name, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     return html`<span class="tag" key=${name} title=${`${name}=${text}`}>
-      <span class="tag-name">${name}</span>${text}</span>`;
+      <span class="tag-name">${name}</span><span class="tag-text">${text}</span></span>`;
   });
 }

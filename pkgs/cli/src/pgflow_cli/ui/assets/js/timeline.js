@@ -1,13 +1,16 @@
 // When steps, tasks and attempts ran: a row each, along one line of time.
 
 import { useNow } from "./clock.js";
-import { millis, span } from "./format.js";
+import { count, millis, span } from "./format.js";
 import { html, useMemo, useState } from "./html.js";
 import { StatusIcon, statusWord } from "./status.js";
 import { useWidth } from "./width.js";
 
 const TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000,
   120000, 300000, 600000, 1800000, 3600000, 7200000, 21600000, 43200000, 86400000, 604800000];
+
+// Steps that are shown at first; of a flow with more, those that tell something follow.
+const MOST_ROWS = 60;
 
 /** Draw the timeline of a run. */
 export function Timeline({ details, selected, onSelect }) {
@@ -16,6 +19,9 @@ export function Timeline({ details, selected, onSelect }) {
   const now = useNow(isLive, 250);
   const rows = useMemo(() => rowsOf(progress, tasks, failures), [progress, tasks, failures]);
   const [open, setOpen] = useState(() => new Set());
+  const [isWhole, setWhole] = useState(false);
+  const shown = isWhole ? rows : rows.filter(({ slug, step }, index) =>
+    index < MOST_ROWS || slug === selected || step.status === "failed" || step.status === "started").slice(0, 2 * MOST_ROWS);
   const from = millis(progress.started_at);
   const last = Math.max(...rows.map((row) => row.last ?? 0), millis(progress.ended_at) ?? 0, from);
   const until = Math.max(isLive ? now : last, from + 1);
@@ -27,9 +33,11 @@ export function Timeline({ details, selected, onSelect }) {
   });
   return html`<div class="timeline" role="table" aria-label="Timeline of steps and attempts">
     <${Axis} from=${from} until=${until} />
-    ${rows.map((row) => html`<${Row} key=${row.slug} row=${row} scale=${scale} now=${until}
+    ${shown.map((row) => html`<${Row} key=${row.slug} row=${row} scale=${scale} now=${until}
       isOpen=${open.has(row.slug)} isSelected=${selected === row.slug}
       onFold=${() => fold(row.slug)} onSelect=${() => onSelect(row.slug)} />`)}
+    ${rows.length > MOST_ROWS && html`<p><button class="quiet" onClick=${() => setWhole(!isWhole)}>
+      ${isWhole ? "Fewer steps" : `All ${count(rows.length)} steps`}</button></p>`}
   </div>`;
 }
 

@@ -1,7 +1,7 @@
 // One flow: its picture, how it fares, its options, and a form to start a run.
 
 import { act, queryOf, useLive } from "../api.js";
-import { count, percent, span } from "../format.js";
+import { count, percent, span, whole } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { Dag } from "../dag.js";
 import { InputForm } from "../form.js";
@@ -84,8 +84,8 @@ export function StepFacts({ step }) {
       <${Pair} name="Waits for" value=${step.dependencies.join(", ") || "nothing"} />
       <${Pair} name="Flow input" value=${step.takes_flow_input ? "is received" : "is not received"} />
       <${Pair} name="Attempts" value=${tries(step.options)} />
-      <${Pair} name="Timeout" value=${`${step.options.timeout} s an attempt`} />
-      ${step.start_delay && html`<${Pair} name="Start delay" value=${`${step.start_delay} s`} />`}
+      <${Pair} name="Timeout" value=${`${whole(step.options.timeout)} an attempt`} />
+      ${step.start_delay && html`<${Pair} name="Start delay" value=${whole(step.start_delay)} />`}
       <${Pair} name="When its attempts are used up" value=${SKIPS[step.when_exhausted]} />
       ${step.condition && html`<${Pair} name="When its condition is not met" value=${SKIPS[step.condition.when_unmet]} />`}
     </dl>
@@ -96,15 +96,16 @@ export function StepFacts({ step }) {
 }
 
 const tries = (options) => options.max_attempts <= 1 ? "1"
-  : `${options.max_attempts}, after ${options.base_delay} s at first, ${options.max_delay} s at most`;
+  : options.backoff === "fixed" ? `${options.max_attempts}, after ${whole(options.base_delay)} each`
+    : `${options.max_attempts}, after ${whole(options.base_delay)} at first, ${whole(options.max_delay)} at most`;
 
 function Options({ options }) {
   return html`<dl class="pairs">
     <${Pair} name="Attempts" value=${options.max_attempts} />
-    <${Pair} name="First delay" value=${`${options.base_delay} s`} />
-    <${Pair} name="Longest delay" value=${`${options.max_delay} s`} />
+    <${Pair} name=${options.backoff === "fixed" ? "Delay" : "First delay"} value=${whole(options.base_delay)} />
+    ${options.backoff !== "fixed" && html`<${Pair} name="Longest delay" value=${whole(options.max_delay)} />`}
     <${Pair} name="Jitter" value=${options.jitter ? `${Math.round(options.jitter * 100)}%` : "none"} />
-    <${Pair} name="Timeout" value=${`${options.timeout} s an attempt`} />
+    <${Pair} name="Timeout" value=${`${whole(options.timeout)} an attempt`} />
   </dl>`;
 }
 

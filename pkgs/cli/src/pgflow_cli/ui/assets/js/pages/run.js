@@ -17,6 +17,8 @@ import { Value } from "../value.js";
 
 // A browser has few connections to a server, and each stream takes one.
 const MOST_STREAMS = 2;
+// Characters of an error that come with a run; the step has the whole of it.
+const CUT = 500;
 
 export function RunPage({ runId, about }) {
   const details = useLive(`/api/live/runs/${encodeURIComponent(runId)}`);
@@ -81,5 +83,5 @@ function Outcome({ summary, onSelect }) {
   const isFailure = summary.status === "failed";
   return html`<div class="notice ${isFailure ? "is-bad" : ""}" role="alert">
     <p><b>${isFailure ? "Failed" : "Cancelled"}${summary.failed_step_slug && html` at${" "}<button class="as-link" onClick=${() => onSelect(summary.failed_step_slug)}>${summary.failed_step_slug}</button>`}:</b>
-      ${" "}<span class="pre">${summary.error_message}</span></p></div>`;
+      ${" "}<span class="pre">${summary.error_message}${summary.error_message.length === CUT && "…"}</span></p></div>`;
 }

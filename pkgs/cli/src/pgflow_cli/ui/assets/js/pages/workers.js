@@ -37,7 +37,7 @@ function WorkerList({ workers }) {
     <header><h2>${worker.place}</h2><span class="worker-state">${STATES[worker.state]}</span></header>
     <p class="hint"><span title=${fullTime(worker.started_at)}>started ${ago(worker.started_at, now)}</span> ·
       ${" "}<span class="steady">last heard of ${ago(worker.last_heartbeat_at, now)}</span></p>
-    <p class="worker-flows">${worker.flow_slugs.map((slug) => html`<a key=${slug} class="tag" href=${flowPath(slug)}>${slug}</a>`)}</p>
+    <p class="worker-flows">${worker.flow_slugs.map((slug) => html`<a key=${slug} class="tag" href=${flowPath(slug)} title=${slug}><span class="tag-text">${slug}</span></a>`)}</p>
     <p><b>${count(load?.count ?? 0)}</b> ${load?.count === 1 ? "task" : "tasks"} under way</p>
     ${load?.tasks.length > 0 && html`<ul class="held">${load.tasks.slice(0, 6).map((task) => html`<li key="${task.run_id} ${task.step_slug} ${task.task_index}">
       <a href=${runPath(task.run_id)}>${task.step_slug}${task.task_index ? `[${task.task_index}]` : ""} <code>${shortId(task.run_id)}</code></a>
