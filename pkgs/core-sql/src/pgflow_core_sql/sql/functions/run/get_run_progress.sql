@@ -6,8 +6,8 @@
 --   "error_message", "failed_step_slug", "reopened_count", "started_at", "completed_at",
 --   "failed_at", "cancelled_at", "read_at", "steps": [{"step_slug", "step_type", "status",
 --   "initial_tasks", "remaining_tasks", "failed_attempts", "attempt_failed_at", "error_message",
---   "skip_reason", "started_at", "completed_at", "failed_at", "skipped_at", "cancelled_at"}]}, steps
---   in step order.
+--   "skip_reason", "started_at", "completed_at", "failed_at", "skipped_at", "cancelled_at"}]},
+--   steps in step order.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.get_run_progress(run_id uuid)
