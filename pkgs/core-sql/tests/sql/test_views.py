@@ -79,12 +79,12 @@ def test_a_flow_that_never_ran_is_told_too(site: Engine):
 
 
 def test_a_queue_is_told_by_what_is_ready_delayed_and_held(site: Engine):
-    site.start_many("site", range(4))
+    *_, last = site.start_many("site", range(4))
     site.start("site", delay=HOUR)
     site.claim(1)
     site.conn.execute(
-        "update pgflow.step_tasks set queued_at = now() - interval '1 hour'"
-        " where task_index = 0 and status = 'queued' and order_at < 'infinity'"
+        "update pgflow.step_tasks set queued_at = now() - interval '1 hour' where run_id = %s",
+        (last,),
     )
     ready, oldest, delayed, started = site.row(
         "select ready_tasks, oldest_ready, delayed_tasks, started_tasks from pgflow.queue_depth"

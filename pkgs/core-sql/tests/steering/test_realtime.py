@@ -143,6 +143,20 @@ def test_a_batch_sends_each_transition_of_its_runs_once(realtime: Engine, chain:
         assert events(realtime, run_id) == ["run:started", *steps, "run:completed"]
 
 
+def test_calls_of_one_transaction_send_each_transition_once(realtime: Engine, chain: str):
+    with realtime.conn.transaction():
+        run_id = realtime.start(chain)
+        realtime.complete(realtime.claim()[0])
+        other = realtime.start(chain)
+        realtime.rows("select * from pgflow.cancel_run(%s)", run_id)
+    assert events(realtime, run_id) == [
+        "run:started",
+        *("step:first:started", "step:first:completed", "step:second:started"),
+        *("step:second:cancelled", "step:third:cancelled", "run:cancelled"),
+    ]
+    assert events(realtime, other) == ["run:started", "step:first:started"]
+
+
 def test_cancelling_and_going_on_are_sent_too(realtime: Engine, chain: str):
     run_id = realtime.start(chain)
     for _ in range(2):
