@@ -194,4 +194,4 @@ def test_plpgsql_check_finds_nothing_wrong_in_any_function(conn: Connection):
               and function.prorettype <> 'trigger'::regtype
             """,
         )
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)

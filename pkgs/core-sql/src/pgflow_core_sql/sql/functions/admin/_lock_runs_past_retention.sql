@@ -16,7 +16,7 @@ set enable_seqscan to off
 as $$
 declare
   v_policy record;
-  v_run_ids uuid[] := '{}';
+  v_run_ids uuid[] := array[]::uuid[];
 begin
   for v_policy in
     select

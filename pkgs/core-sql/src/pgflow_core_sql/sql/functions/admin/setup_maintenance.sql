@@ -35,7 +35,9 @@ begin
       'pgflow_maintenance', setup_maintenance.cron_interval, 'select pgflow.prune_by_policy()'
     );
   elsif v_has_cron then
-    execute 'select cron.unschedule(job.jobid) from cron.job as job where job.jobname = $1'
+    execute format(
+      'select %1$I.unschedule(job.jobid) from %1$I.job as job where job.jobname = $1', 'cron'
+    )
     using 'pgflow_maintenance';
   end if;
   insert into pgflow.maintenance as maintenance (done_by)
