@@ -223,7 +223,7 @@ def test_a_run_that_is_cancelled_meanwhile_undoes_what_its_handler_wrote(
     worker = asyncio.run(run())
 
     until(lambda: undone(books))
-    assert worker._slots.free == 100
+    assert worker._slots.free == WorkerOptions().concurrency
 
 
 @every_kind

@@ -128,7 +128,7 @@ def test_halves_of_a_report_are_never_empty_and_hold_all_of_it(completed: int, f
 
 
 def test_an_outbox_hands_out_everything_once():
-    outbox = Outbox()
+    outbox = Outbox(100)
     outbox.add_output(row(1), "1")
     outbox.add_failure(Failure(row=row(2), message="bad"))
     assert len(outbox) == 2
@@ -142,9 +142,20 @@ def test_an_outbox_hands_out_everything_once():
     assert not outbox.filled.is_set()
 
 
+def test_a_lane_takes_its_share_and_leaves_the_rest_to_the_next():
+    outbox = Outbox(2)
+    for index in range(3):
+        outbox.add_output(row(index), str(index))
+
+    assert outbox.take().outputs == ["0", "1"]
+    assert outbox.filled.is_set()
+    assert outbox.take().outputs == ["2"]
+    assert not outbox.filled.is_set()
+
+
 def test_huge_outputs_leave_in_several_reports(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("pgflow_worker._outbox._LARGEST_REPORT", 10)
-    outbox = Outbox()
+    outbox = Outbox(100)
     outputs = ["a" * 4, "b" * 4, "c" * 30, "d"]
     for index, output in enumerate(outputs):
         outbox.add_output(row(index), output)
@@ -162,7 +173,7 @@ def test_an_output_that_no_jsonb_can_hold_is_a_final_failure(
     monkeypatch: pytest.MonkeyPatch, output: str
 ):
     monkeypatch.setattr("pgflow_worker._outbox._LARGEST_OUTPUT", 19)
-    outbox = Outbox()
+    outbox = Outbox(100)
     outbox.add_output(row(), output)
 
     (failure,) = outbox.take().failures

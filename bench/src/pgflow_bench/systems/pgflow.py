@@ -62,6 +62,17 @@ def chains(url: str, count: int) -> Steps:
     return (yield from _drain(url, flows.chain, [1] * count, 5 * count))
 
 
+def many_at_once(flow: Flow[Any], steps: int) -> protocol.Workload:
+    """Return a workload: drain runs with twice the tasks at once that are the default."""
+
+    def run(url: str, count: int) -> Steps:
+        install(url, flow)
+        options = WorkerOptions(concurrency=400)
+        return (yield from _drain(url, flow, [1] * count, steps * count, options))
+
+    return run
+
+
 def one_map(url: str, count: int) -> Steps:
     """Run a map of so many elements, then gather them."""
     install(url, flows.fan)
@@ -304,7 +315,9 @@ if __name__ == "__main__":
     protocol.main(
         {
             "W1": singles,
+            "W1-tuned": many_at_once(flows.one, 1),
             "W2": chains,
+            "W2-tuned": many_at_once(flows.chain, 5),
             "W3": one_map,
             **{f"W3-workers-{n}": map_of_workers(n) for n in (1, 4)},
             "W4": pickup,

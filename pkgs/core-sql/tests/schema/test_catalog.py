@@ -133,7 +133,7 @@ def test_no_private_function_can_be_called_by_a_group_role(conn: Connection, rol
     assert callable_ == []
 
 
-def test_search_path_is_pinned_where_names_are_looked_up_at_run_time(conn: Connection):
+def test_search_path_is_pinned_where_callers_come_in(conn: Connection):
     loose = ask(
         conn,
         """
@@ -141,6 +141,7 @@ def test_search_path_is_pinned_where_names_are_looked_up_at_run_time(conn: Conne
         from pg_proc as function
         where function.pronamespace = 'pgflow'::regnamespace
           and (function.prosqlbody is null or function.prosecdef)
+          and (function.proname not like '\\_%%' or function.prosecdef)
           and not exists (
             select from unnest(function.proconfig) as setting
             where setting like 'search_path=%%'

@@ -44,22 +44,23 @@ class Hunter:
     async def run(self, link: Link) -> None:
         """Look for work until claiming stops."""
         exchange = self._exchange
-        pause = _FIRST_PAUSE
+        pause, refreshes = _FIRST_PAUSE, False
         while exchange.is_claiming:
             exchange.call_for_work.clear()
             await exchange.release_unknown(link)
             await self._slots.wait_for_room()
             if await exchange.claim(link):
-                pause = _FIRST_PAUSE
-            elif not exchange.is_marked:
+                continue
+            if not exchange.is_marked:
+                # Only a mark that is new may have been missed: one that was there wakes again.
+                pause = pause if refreshes else _FIRST_PAUSE
+                refreshes = False
                 await self._mark(link)
-            elif await self._sleep(pause):
-                pause = _FIRST_PAUSE
-            else:
+            elif not await self._sleep(pause):
                 pause = min(2 * pause, self._poll_interval)
                 if pause >= self._poll_interval:
                     # A mark is lost when the server crashes, and a delayed task may be new.
-                    exchange.is_marked = False
+                    exchange.is_marked, refreshes = False, True
 
     async def _mark(self, link: Link) -> None:
         # Before the call: a claim of a lane meanwhile may have the mark dropped.

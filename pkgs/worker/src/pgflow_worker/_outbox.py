@@ -13,9 +13,15 @@ _MOST_BYTES_A_CHARACTER: Final = 4
 
 
 class Outbox:
-    """Collects results until a lane takes them."""
+    """Collects results until a lane takes them.
 
-    def __init__(self) -> None:
+    Args:
+        most: Outputs that one lane takes at a time, 1 or more; the rest is for the next lane. Where
+            one took all that a worker can hold, it would leave the others nothing to overlap with.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
         self._completed: list[TaskRow] = []
         self._outputs: list[str] = []
         self._failures: list[Failure] = []
@@ -45,10 +51,10 @@ class Outbox:
         self.filled.set()
 
     def take(self) -> Reports:
-        """Return what has collected, all of it unless it is huge; something if there is any."""
-        count = len(self._completed)
+        """Return what has collected, or a lane's share of it; something if there is any."""
+        count = min(len(self._completed), self._most)
         if self._size > _LARGEST_REPORT:
-            count = self._few_enough()
+            count = min(count, self._few_enough())
         reports = Reports(
             completed=self._completed[:count],
             outputs=self._outputs[:count],

@@ -36,6 +36,7 @@ class WorkerOptions:
 
     Attributes:
         concurrency: Tasks that may be under way at once, 1 or more. It is also the largest claim.
+            Each lane reports and claims its share of them.
         limits: How many of these may be tasks of a flow, or of a step: {flow: 10, step: 2}, or by
             their slugs {"flow": 10, "flow.step": 2}. For this worker alone; others have their own.
             Tasks of other steps are claimed meanwhile.
@@ -70,7 +71,7 @@ class WorkerOptions:
             process has set up its SDK, spans and metrics go there.
     """
 
-    concurrency: int = 100
+    concurrency: int = 200
     limits: LimitsOption | None = None
     threads: int | None = None
     processes: int | None = None
@@ -107,6 +108,11 @@ class WorkerOptions:
             raise WorkerOptionsInvalid(f"lease is kept in whole seconds, so {self.lease} is none")
         if self.lease <= 2 * self.heartbeat_interval:
             raise WorkerOptionsInvalid("lease has to be more than twice the heartbeat_interval")
+
+    @property
+    def largest_report(self) -> int:
+        """How many outputs a lane reports at a time, so that each lane gets its share."""
+        return max(self.concurrency // self.lanes, 1)
 
     @property
     def most_transactions(self) -> int:

@@ -113,7 +113,7 @@ class Worker:
         self._slots: Final = Slots(
             self._options.concurrency, self._registry.flow_slugs, self._limits.counts
         )
-        outbox = Outbox()
+        outbox = Outbox(self._options.largest_report)
         self._observer: Final = Observer(
             self.worker_id, self._registry.flow_slugs, self._options, self._link
         )

@@ -28,7 +28,7 @@ _port = click.IntRange(0, 65535)
 @click.argument("targets", nargs=-1, required=True, metavar="MODULE:FLOW...")
 @database_url
 @click.option(
-    "--concurrency", type=_positive, default=100, show_default=True, help="Tasks at a time."
+    "--concurrency", type=_positive, default=200, show_default=True, help="Tasks at a time."
 )
 @click.option(
     "--limit",

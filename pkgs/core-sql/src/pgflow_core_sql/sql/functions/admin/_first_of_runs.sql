@@ -10,7 +10,6 @@ create or replace function pgflow._first_of_runs(run_ids uuid [], most bigint)
 returns uuid []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

@@ -11,7 +11,6 @@
 create or replace function pgflow._leave_out_keyed(run_ids uuid [])
 returns uuid []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.run_keys as key

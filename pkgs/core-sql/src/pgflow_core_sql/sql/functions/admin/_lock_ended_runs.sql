@@ -13,7 +13,6 @@
 create or replace function pgflow._lock_ended_runs(before timestamptz, quantity int)
 returns uuid []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_bound uuid := pgflow.run_id_at(_lock_ended_runs.before + interval '1 millisecond');

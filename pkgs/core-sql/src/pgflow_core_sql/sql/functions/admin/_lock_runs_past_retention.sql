@@ -11,7 +11,6 @@
 create or replace function pgflow._lock_runs_past_retention(quantity int)
 returns uuid []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 declare

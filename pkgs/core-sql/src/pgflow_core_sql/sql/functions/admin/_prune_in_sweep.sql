@@ -13,7 +13,6 @@
 create or replace function pgflow._prune_in_sweep(quantity int)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform from pgflow.maintenance as maintenance

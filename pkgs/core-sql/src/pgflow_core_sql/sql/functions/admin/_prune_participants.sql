@@ -10,7 +10,6 @@
 create or replace function pgflow._prune_participants(before timestamptz, quantity int)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.run_keys as key

@@ -10,7 +10,6 @@
 create or replace function pgflow._refuse_argument(problem text, detail text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   raise exception using

@@ -9,7 +9,6 @@
 create or replace function pgflow._require_quantity(quantity int)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if _require_quantity.quantity < 0 then

@@ -9,7 +9,6 @@ create or replace function pgflow._canonical_step(step jsonb)
 returns jsonb
 language sql
 immutable
-set search_path to pg_catalog, pg_temp
 begin atomic
   select case when _canonical_step.step is not null then jsonb_build_object(
     'slug', _canonical_step.step -> 'slug',

@@ -10,7 +10,6 @@ create or replace function pgflow._compare_flow_shapes(wanted jsonb, saved jsonb
 returns text []
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (

@@ -13,7 +13,6 @@
 create or replace function pgflow._create_flow_from_shape(flow_slug text, shape jsonb)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_options jsonb := _create_flow_from_shape.shape -> 'options';

@@ -12,7 +12,6 @@ create or replace function pgflow._get_flow_shape(flow_slug text)
 returns jsonb
 language sql
 stable
-set search_path to pg_catalog, pg_temp
 begin atomic
   select jsonb_build_object('steps', coalesce(jsonb_agg(
     jsonb_build_object(

@@ -10,7 +10,6 @@
 create or replace function pgflow._mark_ancestors(step pgflow.steps, dep_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.steps as dep

@@ -9,7 +9,6 @@
 create or replace function pgflow._raise_flow_not_found(flow_slug text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   raise exception using

@@ -10,7 +10,6 @@
 create or replace function pgflow._require_deps(flow_slug text, step_slug text, dep_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_detail text := format('flow_slug=%s step_slug=%s',

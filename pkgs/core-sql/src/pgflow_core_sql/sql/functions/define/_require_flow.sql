@@ -9,7 +9,6 @@
 create or replace function pgflow._require_flow(flow_slug text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform from pgflow.flows as flow

@@ -13,7 +13,6 @@ create or replace function pgflow._require_same_structure(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_saved_deps text[];

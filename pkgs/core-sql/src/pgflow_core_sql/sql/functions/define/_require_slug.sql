@@ -10,7 +10,6 @@
 create or replace function pgflow._require_slug(kind text, slug text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if not pgflow.is_valid_slug(_require_slug.slug) then

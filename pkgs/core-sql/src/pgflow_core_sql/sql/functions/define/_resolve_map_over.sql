@@ -15,7 +15,6 @@ create or replace function pgflow._resolve_map_over(
 returns text
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_wrong text;

@@ -15,7 +15,6 @@ create or replace function pgflow._save_step(
 )
 returns pgflow.steps
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_saved pgflow.steps;

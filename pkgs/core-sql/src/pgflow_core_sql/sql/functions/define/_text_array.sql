@@ -10,7 +10,6 @@ create or replace function pgflow._text_array(strings jsonb, without jsonb)
 returns text []
 language sql
 immutable
-set search_path to pg_catalog, pg_temp
 begin atomic
   select coalesce(array_agg(element.value order by element.ordinality), '{}')
   from jsonb_array_elements_text(coalesce(nullif(_text_array.strings, 'null'), '[]'))

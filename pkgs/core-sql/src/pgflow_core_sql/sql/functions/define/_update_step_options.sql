@@ -9,7 +9,6 @@
 create or replace function pgflow._update_step_options(step pgflow.steps)
 returns pgflow.steps
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_saved pgflow.steps;

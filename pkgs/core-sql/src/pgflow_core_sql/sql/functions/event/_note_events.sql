@@ -9,7 +9,6 @@
 create or replace function pgflow._note_events(events jsonb [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if cardinality(_note_events.events) > 0 then

@@ -12,7 +12,6 @@ create or replace function pgflow._run_event(run_id uuid, status text)
 returns jsonb
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (

@@ -11,7 +11,6 @@
 create or replace function pgflow._send_events()
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_events jsonb := nullif(current_setting('pgflow.events', true), '')::jsonb;

@@ -13,7 +13,6 @@ create or replace function pgflow._step_event(run_id uuid, step_slug text, statu
 returns jsonb
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (

@@ -10,7 +10,6 @@
 create or replace function pgflow._announce_changes(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform pgflow._send_events();

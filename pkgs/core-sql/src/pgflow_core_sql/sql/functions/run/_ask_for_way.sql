@@ -13,7 +13,6 @@
 create or replace function pgflow._ask_for_way(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- Where it cannot be had, another session has asked, or a report is looking at this moment.

@@ -10,7 +10,6 @@
 create or replace function pgflow._carry_on(run_ids uuid [], step_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_done uuid[] := _carry_on.run_ids;

@@ -13,7 +13,6 @@
 create or replace function pgflow._check_inputs(flow_slug text, inputs jsonb [], run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_map text;

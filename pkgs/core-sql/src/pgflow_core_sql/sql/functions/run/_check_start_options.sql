@@ -16,7 +16,6 @@ create or replace function pgflow._check_start_options(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_wrong text := case

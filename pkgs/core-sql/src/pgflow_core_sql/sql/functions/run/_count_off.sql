@@ -9,7 +9,6 @@
 create or replace function pgflow._count_off(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.runs as run

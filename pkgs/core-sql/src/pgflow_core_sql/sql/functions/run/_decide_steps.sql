@@ -19,7 +19,6 @@ create or replace function pgflow._decide_steps(
   out done_step_slugs text []
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_verdicts pgflow.step_verdict[];

@@ -10,7 +10,6 @@
 create or replace function pgflow._delete_runs(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 begin

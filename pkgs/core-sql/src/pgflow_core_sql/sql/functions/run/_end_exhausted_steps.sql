@@ -9,7 +9,6 @@
 create or replace function pgflow._end_exhausted_steps(exhausted pgflow.step_verdict [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_cause record;

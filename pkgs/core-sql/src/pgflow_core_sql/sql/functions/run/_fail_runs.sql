@@ -12,7 +12,6 @@ create or replace function pgflow._fail_runs(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   with failed as (

@@ -11,7 +11,6 @@
 create or replace function pgflow._give_way(run_ids uuid [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   for v_look in 1..50 loop

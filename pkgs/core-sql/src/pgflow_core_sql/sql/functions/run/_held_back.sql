@@ -10,7 +10,6 @@ create or replace function pgflow._held_back(run_id uuid, flow_slug text, causes
 returns text []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

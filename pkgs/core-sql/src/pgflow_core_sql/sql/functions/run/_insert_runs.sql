@@ -15,10 +15,10 @@ create or replace function pgflow._insert_runs(
 )
 returns int
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_steps int;
+  v_inserted int;
 begin
   select count(*) into v_steps
   from pgflow.steps as step
@@ -33,14 +33,18 @@ begin
     case when v_steps = 0 then 'completed' else 'started' end,
     case when v_steps = 0 then now() end,
     case when v_steps = 0 then '{}'::jsonb end
-  from unnest(_insert_runs.run_ids, _insert_runs.inputs) as new (run_id, input);
+  from unnest(_insert_runs.run_ids, _insert_runs.inputs) as new (run_id, input)
+  -- Not by an exception handler: entering one makes a subtransaction, at each start.
+  on conflict do nothing;
+  get diagnostics v_inserted = row_count;
+  if v_inserted < cardinality(_insert_runs.run_ids) then
+    raise exception using
+      errcode = 'PF009',
+      message = format('a run of flow %s has an id that is already taken', _insert_runs.flow_slug),
+      detail = format('flow_slug=%s run_ids=%s', _insert_runs.flow_slug,
+        array_to_string(_insert_runs.run_ids[1:20], ','));
+  end if;
   return v_steps;
-exception when unique_violation then
-  raise exception using
-    errcode = 'PF009',
-    message = format('a run of flow %s has an id that is already taken', _insert_runs.flow_slug),
-    detail = format('flow_slug=%s run_ids=%s', _insert_runs.flow_slug,
-      array_to_string(_insert_runs.run_ids[1:20], ','));
 end
 $$;
 

@@ -20,7 +20,6 @@ create or replace function pgflow._insert_step_states(
   out unsettled_step_slugs text []
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   with planned as (

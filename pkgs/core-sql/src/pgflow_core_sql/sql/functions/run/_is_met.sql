@@ -10,7 +10,6 @@ create or replace function pgflow._is_met(step pgflow.steps, asked jsonb)
 returns boolean
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if _is_met.step.deps_count = 0 then

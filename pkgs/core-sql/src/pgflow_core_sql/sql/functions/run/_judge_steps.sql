@@ -12,7 +12,6 @@ create or replace function pgflow._judge_steps(run_ids uuid [], step_slugs text 
 returns pgflow.step_verdict []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (

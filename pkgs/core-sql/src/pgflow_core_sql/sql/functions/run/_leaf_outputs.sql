@@ -9,7 +9,6 @@ create or replace function pgflow._leaf_outputs(run_id uuid, flow_slug text)
 returns jsonb
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.

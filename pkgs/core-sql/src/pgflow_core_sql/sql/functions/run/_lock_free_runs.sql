@@ -11,7 +11,6 @@
 create or replace function pgflow._lock_free_runs(run_ids uuid [], strength text)
 returns uuid []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set lock_timeout to '500ms'
 as $$
 begin

@@ -13,7 +13,6 @@
 create or replace function pgflow._lock_runs(run_ids uuid [], strength text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if _lock_runs.strength = 'exclusive' then

@@ -14,7 +14,6 @@ create or replace function pgflow._matches(asked jsonb, pattern jsonb)
 returns boolean
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (

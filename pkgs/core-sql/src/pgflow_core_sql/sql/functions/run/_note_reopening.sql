@@ -10,7 +10,6 @@
 create or replace function pgflow._note_reopening(run_id uuid, step_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   insert into pgflow.run_reopenings (run_id, reopening, step_slugs, progress)

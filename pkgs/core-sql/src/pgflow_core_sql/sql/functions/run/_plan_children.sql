@@ -11,7 +11,6 @@ create or replace function pgflow._plan_children(run_ids uuid [], step_slugs tex
 returns table (place tid, deps int, initial_tasks int, starts boolean)
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

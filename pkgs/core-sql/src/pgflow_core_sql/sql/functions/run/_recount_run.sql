@@ -9,7 +9,6 @@
 create or replace function pgflow._recount_run(run_id uuid)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.step_states as state

@@ -12,7 +12,6 @@
 create or replace function pgflow._reopen_steps(run_id uuid, step_slugs text [], repeated text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 declare

@@ -10,7 +10,6 @@ create or replace function pgflow._require_run(run_id uuid)
 returns pgflow.runs
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run pgflow.runs;

@@ -11,7 +11,6 @@ create or replace function pgflow._require_step(run pgflow.runs, step_slug text)
 returns void
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if not exists (

@@ -13,7 +13,6 @@ create or replace function pgflow._runs_in_range(
 returns text
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_are_few boolean := _runs_in_range.tags <> '{}' and (

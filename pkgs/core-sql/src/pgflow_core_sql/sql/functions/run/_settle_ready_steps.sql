@@ -9,7 +9,6 @@
 create or replace function pgflow._settle_ready_steps(run_id uuid)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_ready record;

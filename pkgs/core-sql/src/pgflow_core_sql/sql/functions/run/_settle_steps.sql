@@ -14,7 +14,6 @@
 create or replace function pgflow._settle_steps(run_ids uuid [], step_slugs text [])
 returns uuid []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run_ids uuid[] := _settle_steps.run_ids;

@@ -13,7 +13,6 @@
 create or replace function pgflow._skip_steps(verdicts pgflow.step_verdict [], reason text)
 returns table (run_id uuid, step_slug text)
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -17,7 +17,6 @@ create or replace function pgflow._start_children(
   out unsettled_step_slugs text []
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   with counted as (

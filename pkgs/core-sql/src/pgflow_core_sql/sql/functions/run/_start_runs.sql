@@ -15,7 +15,6 @@ create or replace function pgflow._start_runs(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_steps int;

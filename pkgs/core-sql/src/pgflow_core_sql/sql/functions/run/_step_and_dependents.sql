@@ -9,7 +9,6 @@ create or replace function pgflow._step_and_dependents(flow_slug text, step_slug
 returns text []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

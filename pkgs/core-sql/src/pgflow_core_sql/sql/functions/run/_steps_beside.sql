@@ -9,7 +9,6 @@ create or replace function pgflow._steps_beside(flow_slug text, step_slug text)
 returns text []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

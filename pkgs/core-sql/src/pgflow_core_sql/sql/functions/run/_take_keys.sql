@@ -20,7 +20,6 @@ create or replace function pgflow._take_keys(
   out are_new boolean []
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set enable_hashjoin to on
 as $$
 declare

@@ -9,7 +9,6 @@
 create or replace function pgflow._wake_watchers(run_ids uuid [], channel text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if exists (select from pgflow.run_watchers) then

@@ -12,7 +12,6 @@ create or replace function pgflow._append_items(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set plan_cache_mode to force_generic_plan
 set enable_seqscan to off
 set enable_bitmapscan to off

@@ -9,7 +9,6 @@
 create or replace function pgflow._require_items(first_numbers int [], items jsonb [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_place bigint;

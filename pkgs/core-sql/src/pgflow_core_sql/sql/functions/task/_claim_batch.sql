@@ -12,7 +12,6 @@ create or replace function pgflow._claim_batch(
 )
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_quantity int := greatest(coalesce(_claim_batch.quantity, 0), 0);

@@ -14,7 +14,6 @@ create or replace function pgflow._claim_queue_tasks(
 )
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -12,7 +12,6 @@ create or replace function pgflow._claim_shares(
 )
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_flow_slugs text[];

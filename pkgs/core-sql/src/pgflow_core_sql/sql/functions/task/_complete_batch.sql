@@ -14,7 +14,6 @@ create or replace function pgflow._complete_batch(
 )
 returns setof pgflow.step_task_record
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_batch record;

@@ -20,7 +20,6 @@ create or replace function pgflow._complete_task_rows(
   out completed_maps int
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   with completed as (

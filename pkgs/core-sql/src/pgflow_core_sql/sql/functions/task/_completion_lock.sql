@@ -13,7 +13,6 @@ create or replace function pgflow._completion_lock(
 )
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_may_fail boolean;

@@ -12,7 +12,6 @@ create or replace function pgflow._deps_outputs(
 returns jsonb
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.

@@ -11,7 +11,6 @@
 create or replace function pgflow._end_tasks(run_ids uuid [], step_slugs text [], status text)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.step_tasks as task

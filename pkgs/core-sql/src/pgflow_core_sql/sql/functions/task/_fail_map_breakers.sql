@@ -12,7 +12,6 @@ create or replace function pgflow._fail_map_breakers(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_run_ids uuid[];

@@ -12,7 +12,6 @@ create or replace function pgflow._fail_task_rows(
   out exhausted pgflow.step_verdict []
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   with report as (

@@ -10,7 +10,6 @@
 create or replace function pgflow._failure_lock(failures pgflow.failure_report [])
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return case

@@ -12,7 +12,6 @@ create or replace function pgflow._failure_reports(
 )
 returns pgflow.failure_report []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_length int := cardinality(_failure_reports.run_ids);

@@ -8,7 +8,6 @@
 create or replace function pgflow._flows_with_work(flow_slugs text [])
 returns text []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- With an offset, the planner looks into the queue for each flow; without, it may read all of it.

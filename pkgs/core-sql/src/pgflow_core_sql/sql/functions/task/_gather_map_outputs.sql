@@ -11,7 +11,6 @@
 create or replace function pgflow._gather_map_outputs(run_ids uuid [], step_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   update pgflow.step_states as state

@@ -8,7 +8,6 @@
 create or replace function pgflow._holders_of(key bigint)
 returns int []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

@@ -13,7 +13,6 @@ create or replace function pgflow._lock_for_reports(
 )
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_strength text := pgflow._completion_lock(

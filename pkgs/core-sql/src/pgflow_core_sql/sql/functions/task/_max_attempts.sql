@@ -9,7 +9,6 @@ create or replace function pgflow._max_attempts(flow_slug text, step_slug text)
 returns int
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- PL/pgSQL keeps the plan; a body in SQL would be planned at each call.

@@ -14,7 +14,6 @@ returns table (
   when_exhausted text, step_index int
 )
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -9,7 +9,6 @@
 create or replace function pgflow._queue_due_tasks(flow_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   -- In a variable: to a plan the clock is no constant that an index could be asked for.

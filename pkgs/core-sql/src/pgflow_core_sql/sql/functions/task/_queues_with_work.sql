@@ -8,7 +8,6 @@
 create or replace function pgflow._queues_with_work(flow_slugs text [])
 returns table (flow_slug text, step_slug text)
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   -- With an offset, the planner looks into each queue; without, it may read all of them.

@@ -13,7 +13,6 @@ create or replace function pgflow._refuse_completions(
 returns setof pgflow.step_task_record
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -10,7 +10,6 @@ create or replace function pgflow._refuse_failures(failures pgflow.failure_repor
 returns setof pgflow.step_task_record
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -11,7 +11,6 @@ create or replace function pgflow._refuse_retry_delay(
 returns int
 language plpgsql
 parallel safe
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform pgflow._refuse_argument(

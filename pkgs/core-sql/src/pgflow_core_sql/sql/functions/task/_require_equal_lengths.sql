@@ -10,7 +10,6 @@ create or replace function pgflow._require_equal_lengths(lengths int [])
 returns void
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if (_require_equal_lengths.lengths[1] = all (_require_equal_lengths.lengths)) is not true then

@@ -10,7 +10,6 @@ create or replace function pgflow._require_room(room jsonb)
 returns void
 language plpgsql
 immutable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if jsonb_typeof(_require_room.room) <> 'object'

@@ -12,7 +12,6 @@
 create or replace function pgflow._resume_tasks(run_id uuid, step_slugs text [], repeated text [])
 returns text []
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_resumed text[];

@@ -10,7 +10,6 @@
 create or replace function pgflow._spawn_elements(run_ids uuid [], step_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   insert into pgflow.step_tasks (

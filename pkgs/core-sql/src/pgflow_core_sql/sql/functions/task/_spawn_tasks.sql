@@ -11,7 +11,6 @@
 create or replace function pgflow._spawn_tasks(run_ids uuid [], step_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_singles int;

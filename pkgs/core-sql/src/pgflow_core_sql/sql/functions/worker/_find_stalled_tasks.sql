@@ -10,7 +10,6 @@ create or replace function pgflow._find_stalled_tasks(quantity int)
 returns pgflow.failure_report []
 language plpgsql
 stable
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return array(

@@ -8,7 +8,6 @@
 create or replace function pgflow._forget_lost_workers()
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.waiting_workers as waiting

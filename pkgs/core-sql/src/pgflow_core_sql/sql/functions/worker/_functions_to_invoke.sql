@@ -7,7 +7,6 @@
 create or replace function pgflow._functions_to_invoke()
 returns setof pgflow.worker_functions
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   return query

@@ -8,7 +8,6 @@
 create or replace function pgflow._has_work(flow_slugs text [])
 returns boolean
 language plpgsql
-set search_path to pg_catalog, pg_temp
 set enable_seqscan to off
 as $$
 declare

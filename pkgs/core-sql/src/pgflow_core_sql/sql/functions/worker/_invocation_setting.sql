@@ -10,7 +10,6 @@
 create or replace function pgflow._invocation_setting(name text)
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_value text := (

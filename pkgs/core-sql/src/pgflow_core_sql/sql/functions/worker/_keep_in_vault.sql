@@ -10,7 +10,6 @@
 create or replace function pgflow._keep_in_vault(secret_name text, secret text)
 returns boolean
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;

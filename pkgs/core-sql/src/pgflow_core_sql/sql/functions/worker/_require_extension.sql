@@ -12,7 +12,6 @@ create or replace function pgflow._require_extension(
 )
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if not pgflow._has_function(

@@ -9,7 +9,6 @@
 create or replace function pgflow._require_worker(worker_id uuid)
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   if not exists (

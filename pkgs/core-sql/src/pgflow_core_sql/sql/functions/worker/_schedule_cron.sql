@@ -13,7 +13,6 @@
 create or replace function pgflow._schedule_cron(job_name text, schedule text, command text)
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_schedule text := _schedule_cron.schedule;

@@ -8,7 +8,6 @@
 create or replace function pgflow._vault_secret(secret_name text)
 returns text
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_secret text;

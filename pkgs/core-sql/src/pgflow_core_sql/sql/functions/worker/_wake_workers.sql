@@ -8,7 +8,6 @@
 create or replace function pgflow._wake_workers(flow_slugs text [])
 returns void
 language plpgsql
-set search_path to pg_catalog, pg_temp
 as $$
 begin
   perform pg_notify('pgflow_tasks', sleeping.flow_slug)
