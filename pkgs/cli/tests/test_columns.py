@@ -2,9 +2,12 @@
 
 import shutil
 import sys
+from dataclasses import fields
 
 import pytest
 from pgflow_cli.columns import lay_out
+from pgflow_cli.tables import overview_lines
+from pgflow_client.overview import FlowOverview, Overview
 from rich.cells import cell_len
 
 HEADS = ("id", "name", "why", "empty")
@@ -52,6 +55,35 @@ def test_what_may_go_goes_first(columns):
     lines = list(lay_out(HEADS, ROWS, whole={"id"}, first_to_go=("id",)))
     assert "id" not in lines[0]
     assert "a" * 12 in lines[1]
+
+
+def test_columns_go_one_by_one_and_only_where_the_others_would_not_be_readable(columns):
+    def heads(width: int) -> list[str]:
+        columns(width)
+        rows = [("x" * 10, "7", "why " * 30, "a" * 9)]
+        lines = lay_out(
+            ("id", "n", "why", "more"), rows, whole=("id", "n"), first_to_go=("more", "n")
+        )
+        [head, row] = lines
+        assert cell_len(row) <= width
+        return head.split()
+
+    assert heads(44) == ["id", "n", "why", "more"]
+    assert heads(35) == ["id", "n", "why"]
+    assert heads(30) == ["id", "why"]
+    assert heads(20) == ["id", "why"]
+
+
+def test_what_a_database_does_fits_eighty_columns_with_whole_headings(columns):
+    columns(80)
+    numbers = {name.name: 1_000_000 for name in fields(FlowOverview) if name.name != "flow_slug"}
+    flow = FlowOverview(flow_slug="a_flow_with_a_rather_long_name", **numbers)
+    overview = Overview(schema_version=1, flows=(flow,), workers=())
+    lines = list(overview_lines(overview))
+    assert max(map(cell_len, lines)) <= 80
+    for head in ("running", "completed", "failed", "ready", "delayed", "claimed"):
+        assert head in lines[2].split()
+    assert lines[3].startswith("a_flow_with_a")
 
 
 def test_a_terminal_that_is_too_narrow_for_anything_is_overrun(columns):

@@ -18,6 +18,8 @@ __all__ = ["lay_out"]
 _GAP: Final = "  "
 # Below this nothing is recognised any more.
 _LEAST: Final = 6
+# So much of a text tells what it is about; before less is shown of it, other columns go.
+_READABLE: Final = 16
 
 
 def lay_out(
@@ -25,7 +27,7 @@ def lay_out(
     rows: Sequence[Sequence[object]],
     *,
     whole: Collection[str] = (),
-    first_to_go: Collection[str] = (),
+    first_to_go: Sequence[str] = (),
 ) -> Iterator[str]:
     """Give the lines of a table; in a pipe they are as wide as they need to be.
 
@@ -33,17 +35,22 @@ def lay_out(
         heads: The names of the columns.
         rows: The cells. A column in which nothing is said is left out.
         whole: Columns that are never cut, such as ids, which people copy.
-        first_to_go: Columns that are left out on a terminal that is too narrow for all.
+        first_to_go: Columns that are left out on a terminal that is too narrow for all, the first
+            of them first.
     """
     texts = [list(heads), *([_on_one_line(str(cell)) for cell in row] for row in rows)]
     columns = [place for place, _ in enumerate(heads) if any(row[place] for row in texts[1:])]
     widths = {place: max(cell_len(row[place]) for row in texts) for place in columns}
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if room is not None:
-        for place in [each for each in columns if heads[each] in first_to_go]:
-            if _total(widths) > room:
+        kept = {place for place in columns if heads[place] in whole}
+        for place in sorted(
+            (each for each in columns if heads[each] in first_to_go),
+            key=lambda each: first_to_go.index(heads[each]),
+        ):
+            if _readable_total(widths, kept) > room:
                 del widths[place]
-        _shrink(widths, room, {place for place in widths if heads[place] in whole})
+        _shrink(widths, room, kept)
     for row in texts:
         cells = (_fit(row[place], width) for place, width in widths.items())
         yield _GAP.join(cells).rstrip()
@@ -60,6 +67,16 @@ def _shrink(widths: dict[int, int], room: int, whole: Collection[int]) -> None:
         if widest is None:
             return
         widths[widest] -= 1
+
+
+def _readable_total(widths: dict[int, int], whole: Collection[int]) -> int:
+    """Count what all columns need at least for people to read them."""
+    return _total(
+        {
+            place: width if place in whole else min(width, _READABLE)
+            for place, width in widths.items()
+        }
+    )
 
 
 def _total(widths: dict[int, int]) -> int:

@@ -41,13 +41,16 @@ _STYLES: Final = {
     "skipped": "yellow",
     "cancelled": "yellow",
 }
-_BAR_WIDTH: Final = 24
+# Columns of a terminal that leave room for a long bar.
+_ROOMY: Final = 100
 
 
 @contextmanager
 def drawn(table: StepTable) -> Generator[None]:
     """Keep a table on the terminal, up to date, for as long as the context lasts."""
-    with Live(table, console=Console(), refresh_per_second=8):
+    console = Console()
+    table.bar_width = 24 if console.width >= _ROOMY else 10
+    with Live(table, console=console, refresh_per_second=8):
         yield
 
 
@@ -56,12 +59,16 @@ class StepTable:
 
     Args:
         progress: Where the run stands, looked at right after its start.
+
+    Attributes:
+        bar_width: Columns for the bar of a map.
     """
 
     def __init__(self, progress: RunProgress) -> None:
         self._steps: Final = {step.step_slug: step for step in progress.steps}
         # The database's clock and this machine's may differ.
         self._ahead: Final = progress.started_at - datetime.now(UTC)
+        self.bar_width = 24
 
     def apply(self, event: Event) -> None:
         """Take in what happened."""
@@ -89,10 +96,10 @@ class StepTable:
         return [
             step.step_slug,
             Text(step.status, style=_STYLES[step.status]),
-            _tasks(step),
+            _tasks(step, self.bar_width),
             str(step.failed_attempts or ""),
             self._time(step),
-            Text(printable(why.partition("\n")[0]), style="dim"),
+            Text(printable(why.partition("\n")[0]), style="dim", no_wrap=True, overflow="ellipsis"),
         ]
 
     def _time(self, step: StepProgress) -> str:
@@ -102,12 +109,12 @@ class StepTable:
         return spell_seconds(max(0.0, (end - step.started_at).total_seconds()))
 
 
-def _tasks(step: StepProgress) -> RenderableType:
+def _tasks(step: StepProgress, bar_width: int) -> RenderableType:
     if step.kind != "map" or step.tasks_total is None:
         return ""
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
-        ProgressBar(total=max(1, step.tasks_total), completed=step.tasks_done, width=_BAR_WIDTH),
+        ProgressBar(total=max(1, step.tasks_total), completed=step.tasks_done, width=bar_width),
         f"{step.tasks_done}/{step.tasks_total}",
     )
     return bar

@@ -22,6 +22,8 @@ __all__ = ["overview_lines", "run_lines", "summary_lines", "worker_lines"]
 
 # Characters of an error in a table; the whole of it is a line of its own, or in --json.
 _LONGEST_REASON = 60
+# Characters of one where it has a line of its own.
+_LONGEST_MESSAGE = 300
 
 
 def overview_lines(overview: Overview) -> Iterator[str]:
@@ -29,9 +31,14 @@ def overview_lines(overview: Overview) -> Iterator[str]:
     yield f"schema version {overview.schema_version}"
     yield ""
     if overview.flows:
-        heads = ("flow", "steps", "running", "completed", "failed", "cancelled")
-        tasks = ("tasks ready", "delayed", "claimed")
-        yield from lay_out((*heads, *tasks), [_flow_row(flow) for flow in overview.flows])
+        runs = ("running", "completed", "failed", "cancelled")
+        numbers = ("steps", *runs, "ready", "delayed", "claimed")
+        yield from lay_out(
+            ("flow", *numbers),
+            [_flow_row(flow) for flow in overview.flows],
+            whole=numbers,
+            first_to_go=("steps", "cancelled"),
+        )
     else:
         yield "no flows yet: `pgflow worker MODULE:FLOW` defines one and serves it"
     yield ""
@@ -60,8 +67,10 @@ def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Ite
         )
         yield f"{what}: {printable(run.error_message)}"
     yield ""
-    heads = ("step", "kind", "status", "tasks", "failed attempts", "time", "why")
-    yield from lay_out(heads, [_step_row(step) for step in run.steps])
+    heads = ("step", "kind", "status", "tasks", "failed", "time", "why")
+    rows = [_step_row(step) for step in run.steps]
+    whole = {"status", "tasks", "time"}
+    yield from lay_out(heads, rows, whole=whole, first_to_go=("kind",))
     if attempts is None:
         yield ""
         yield "The attempts that failed are shown to members of pgflow_reader."
@@ -78,9 +87,9 @@ def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
         yield "no such runs"
         return
     heads = ("run", "flow", "status", "started", "time", "tags", "why")
-    yield from lay_out(
-        heads, [_summary_row(run) for run in runs], whole={"run", "status", "started"}
-    )
+    rows = [_summary_row(run) for run in runs]
+    whole = {"run", "status", "started", "time"}
+    yield from lay_out(heads, rows, whole=whole, first_to_go=("tags", "time"))
 
 
 def worker_lines(
@@ -146,8 +155,8 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
+def _short(text: str, longest: int = _LONGEST_REASON) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _flow_row(flow: FlowOverview) -> tuple[object, ...]:
@@ -176,7 +185,7 @@ def _attempt_line(attempt: FailedAttempt, run: RunProgress) -> str:
     place = f"[{attempt.task_index}]" if attempt.step_slug in maps else ""
     when = f"{attempt.failed_at.astimezone():%H:%M:%S}"
     what = f"{attempt.step_slug}{place}, attempt {attempt.attempt}"
-    return f"  {when} {what}: {printable(attempt.error_message)}"
+    return f"  {when} {what}: {printable(_short(attempt.error_message, _LONGEST_MESSAGE))}"
 
 
 def _duration(run: RunProgress) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from pgflow_dsl import Flow
 from psycopg.types.json import Jsonb
 
 from .browser import SHOP, developing, keep, require_browser
@@ -298,6 +299,47 @@ def test_no_page_is_wider_than_the_screen(
         wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not page.evaluate(wider), path
         page.screenshot(path=keep(f"{name}-{device}-{scheme}.png"), full_page=True)
+
+
+def test_a_flow_of_a_thousand_steps_is_drawn_and_its_timeline_unfolds(
+    site: Site, flows: Flows, open_page: OpenPage
+):
+    wide = Flow("wide", input=int)
+    for index in range(1000):
+        wide.step(slug=f"step_{index}").add(abs_of, wide.input)
+    flows.define(wide)
+    run_id = flows.start("wide", 1)
+    page = open_page(390, 844)
+    page.goto(f"{site.base}/runs/{run_id}")
+    page.locator(".dag-step").first.wait_for()
+    assert page.locator(".dag-step").count() == 1000
+    # What is under way is told, and no more of them than people read.
+    assert page.locator(".time-step").count() == 120
+    page.get_by_role("button", name="All 1,000 steps").click()
+    page.get_by_role("button", name="Fewer steps").wait_for()
+    assert page.locator(".time-step").count() == 1000
+
+
+def abs_of(number: int) -> int:
+    return abs(number)
+
+
+def test_names_of_any_length_stay_where_they_belong(site: Site, flows: Flows, open_page: OpenPage):
+    name = "n" * 120
+    long = Flow(name, input=int)
+    long.step(slug="s" * 120).add(abs_of, long.input)
+    flows.define(long)
+    run_id = flows.start(name, 1)
+    flows.claim(name)
+    page = open_page()
+    page.goto(f"{site.base}/workers")
+    card = page.locator(".worker")
+    inner, outer = card.locator(".tag").bounding_box(), card.bounding_box()
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+    page.goto(f"{site.base}/runs/{run_id}")
+    step = page.locator(".dag-step")
+    text, box = step.locator(".dag-name").bounding_box(), step.locator(".dag-box").bounding_box()
+    assert text["x"] + text["width"] <= box["x"] + box["width"]
 
 
 def test_steps_are_reached_and_opened_with_keys_alone(

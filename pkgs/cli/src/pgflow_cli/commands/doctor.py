@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +66,20 @@ def _lines(finding: Finding) -> Iterator[str]:
     from pgflow_cli.printing import paint
 
     mark, color = _MARKS[finding.severity]
-    yield f"{paint(mark, color)} {finding.subject:<{_WIDTH}} {finding.says}"
+    first, *more = _wrapped(finding.says, _WIDTH + 3)
+    yield f"{paint(mark, color)} {finding.subject:<{_WIDTH}} {first}"
+    yield from (f"{'':<{_WIDTH + 3}}{line}" for line in more)
     if finding.advice is not None:
-        yield f"  {'':<{_WIDTH}} {paint('→', color)} {finding.advice}"
+        first, *more = _wrapped(finding.advice, _WIDTH + 5)
+        yield f"  {'':<{_WIDTH}} {paint('→', color)} {first}"
+        yield from (f"{'':<{_WIDTH + 5}}{line}" for line in more)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Break a text where the terminal would, behind an indent; in a pipe it is one line."""
+    if not sys.stdout.isatty():
+        return [text]
+    room = max(20, shutil.get_terminal_size().columns - indent)
+    # What people copy, such as a statement, stays whole.
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]

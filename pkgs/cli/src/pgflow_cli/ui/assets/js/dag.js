@@ -1,7 +1,7 @@
 // A flow as a picture: steps as boxes, dependencies as arrows. dagre finds the places.
 
 import { Graph, layout } from "../vendor/dagre.js";
-import { html, useMemo } from "./html.js";
+import { html, useLayoutEffect, useMemo } from "./html.js";
 import { statusPath, statusWord } from "./status.js";
 import { useWidth } from "./width.js";
 
@@ -64,6 +64,15 @@ export function Dag({ steps, progress, selected, onSelect }) {
   const key = JSON.stringify(steps.map((step) => [step.step_slug, step.kind, step.dependencies]));
   const placed = useMemo(() => place(steps, towards), [key, towards]);
   const scale = width ? Math.max(SMALLEST, Math.min(LARGEST, width / placed.width)) : 1;
+  const isMeasured = width > 0;
+  // A picture that is larger than its place begins where something happens, or where the flow does.
+  useLayoutEffect(() => {
+    const busy = steps.find((step) => ["started", "failed"].includes(progress?.get(step.step_slug)?.status));
+    const node = placed.nodes.get((busy ?? steps[0])?.step_slug);
+    if (!isMeasured || !node) return;
+    ref.current.scrollLeft = (node.x - placed.left) * scale - ref.current.clientWidth / 3;
+    ref.current.scrollTop = (node.y - placed.top) * scale - ref.current.clientHeight / 2;
+  }, [placed, isMeasured]);
   const bySlug = new Map(steps.map((step) => [step.step_slug, step]));
   return html`<div class="dag" ref=${ref} tabindex="-1">
     <svg viewBox="${placed.left} ${placed.top} ${placed.width} ${placed.height}" width=${placed.width * scale}

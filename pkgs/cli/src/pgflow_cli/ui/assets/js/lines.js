@@ -38,7 +38,7 @@ export function LineChart({ points, lines, label }) {
   const path = (place) =>
     points.map((point, index) => `${index ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[place]).toFixed(1)}`).join("");
   return html`<figure class="chart">
-    <div class="chart-most">${most}</div>
+    <div class="chart-most">${most.toLocaleString("en")}</div>
     <svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label=${label}>
       <line class="chart-grid" x1="0" x2=${width} y1=${y(most)} y2=${y(most)} />
       <line class="chart-grid" x1="0" x2=${width} y1=${y(most / 2)} y2=${y(most / 2)} />
