@@ -119,6 +119,8 @@ class Reloader:
     async def _watch(self) -> None:
         from watchfiles import PythonFilter, awatch
 
+        # It counts changes, which are told by name here.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         async for changes in awatch(*self._folders, watch_filter=PythonFilter()):
             names = sorted({Path(path).name for _, path in changes})
             logger.info("%s changed: starting anew", ", ".join(names))
