@@ -166,8 +166,9 @@ def dask(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the website; a broken link or reference fails."""
+    """Build the website; a broken link or reference, or a source without its words, fails."""
     sync(session, "docs")
+    session.run("python", "website/tools/generate.py")
     session.run("zensical", "build", "--strict", "--clean", "--config-file=website/zensical.toml")
 
 
