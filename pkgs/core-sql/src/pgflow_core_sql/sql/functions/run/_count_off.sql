@@ -2,7 +2,8 @@
 --
 -- Parameters:
 --   run_ids: one entry for each step that has been completed or skipped; NULL is none.
--- Returns: nothing.
+-- Returns: nothing. The output of a run that this completes is {leaf step: output} over its
+--   completed steps that nothing depends on.
 -- Locks: the caller holds the runs at least for no key update.
 -- Writes: runs, each once.
 -- Idempotent: no, it counts.
@@ -15,7 +16,18 @@ begin
   set remaining_steps = run.remaining_steps - done.steps,
     status = case when done.is_last then 'completed' else run.status end,
     completed_at = case when done.is_last then greatest(now(), run.started_at) end,
-    output = case when done.is_last then pgflow._leaf_outputs(run.run_id, run.flow_slug) end
+    output = case when done.is_last then (
+      select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
+      from pgflow.steps as step
+      cross join lateral (
+        select each.step_slug, each.output
+        from pgflow.step_states as each
+        where each.run_id = run.run_id and each.step_slug = step.step_slug
+          and each.status = 'completed'
+        offset 0
+      ) as state
+      where step.flow_slug = run.flow_slug and step.is_leaf
+    ) end
   from (
     select live.place, counted.steps,
       live.status = 'started' and live.remaining_steps = counted.steps as is_last

@@ -15,6 +15,11 @@ create or replace function pgflow._claim_queue_tasks(
 returns setof pgflow.step_task_record
 language plpgsql
 as $$
+declare
+  -- By a statement before, whose snapshot is older: what it has locked is seen, and stays in place.
+  v_places tid[] := pgflow._lock_queued_tasks(
+    _claim_queue_tasks.flow_slug, _claim_queue_tasks.step_slug, _claim_queue_tasks.quantity
+  );
 begin
   return query
   with claimed as (
@@ -22,27 +27,7 @@ begin
     set status = 'started', started_at = clock_timestamp(),
       attempts_count = task.attempts_count + 1, last_worker_id = _claim_queue_tasks.worker_id
     -- By the place of the locked rows: a plan that joins them again could turn into a scan.
-    where task.ctid = any (case
-      when _claim_queue_tasks.step_slug is null then array(
-        select ready.ctid
-        from pgflow.step_tasks as ready
-        where ready.flow_slug = _claim_queue_tasks.flow_slug and ready.status = 'queued'
-          and ready.order_at < 'infinity' and not ready.claimed_apart
-        order by ready.priority desc, ready.order_at
-        limit _claim_queue_tasks.quantity
-        for no key update skip locked
-      )
-      else array(
-        select ready.ctid
-        from pgflow.step_tasks as ready
-        where ready.flow_slug = _claim_queue_tasks.flow_slug and ready.status = 'queued'
-          and ready.step_slug = _claim_queue_tasks.step_slug and ready.order_at < 'infinity'
-          and ready.claimed_apart
-        order by ready.priority desc, ready.order_at
-        limit _claim_queue_tasks.quantity
-        for no key update skip locked
-      )
-    end)
+    where task.ctid = any (v_places)
     returning task.run_id, task.step_slug, task.task_index, task.input, task.attempts_count
   )
   select
@@ -51,7 +36,20 @@ begin
       when step.step_type = 'single' then
         case
           when step.deps_count = 0 then '{}'::jsonb
-          else pgflow._deps_outputs(claimed.run_id, _claim_queue_tasks.flow_slug, claimed.step_slug)
+          -- What _deps_outputs gives, without a call for each task.
+          else (
+            select coalesce(jsonb_object_agg(state.step_slug, state.output), '{}'::jsonb)
+            from pgflow.deps as dep
+            cross join lateral (
+              select parent.step_slug, parent.output
+              from pgflow.step_states as parent
+              where parent.run_id = claimed.run_id and parent.step_slug = dep.dep_slug
+                and parent.status = 'completed'
+              offset 0
+            ) as state
+            where dep.flow_slug = _claim_queue_tasks.flow_slug
+              and dep.step_slug = claimed.step_slug and not dep.orders_only
+          )
         end
       else coalesce(claimed.input, (
         select coalesce(element.output, 'null')
