@@ -87,6 +87,7 @@ PLAN: Final[tuple[Measurement, ...]] = (
         "W4",
         "ms",
         ("raw_limit", "W4-notify", "bare NOTIFY round trip", 100, 300),
+        ("raw_limit", "W4-commit", "durable commit of one row", 100, 300),
         ("pgflow", "W4", "pgflow, start to handler", 100, 300),
         ("dbos", "W4", "DBOS, direct call to handler", 50, 300),
         ("pgqueuer", "W4", "pgqueuer, start to handler", 50, 300),

@@ -130,12 +130,27 @@ def notify(url: str, count: int) -> Generator[None, None, dict[str, Any]]:
     return {"latencies_ms": latencies}
 
 
+def commit(url: str, count: int) -> Generator[None, None, dict[str, Any]]:
+    """A durable commit of one row, idle: a chain of five is seven of them one after another."""
+    latencies: list[float] = []
+    with psycopg.connect(url, autocommit=True, prepare_threshold=0) as conn:
+        conn.execute("create table bench_row (number bigint primary key)")
+        yield
+        for number in range(count):
+            time.sleep(0.03)
+            began = time.perf_counter()
+            conn.execute("insert into bench_row values (%s)", (number,))
+            latencies.append(1000 * (time.perf_counter() - began))
+    return {"latencies_ms": latencies}
+
+
 if __name__ == "__main__":
     protocol.main(
         {
             "W1-one": drain_one,
             "W1": drain_two,
             "W4-notify": notify,
+            "W4-commit": commit,
             **{
                 f"W6-{connections}": lambda url, count, of=connections: start(url, count, of)
                 for connections in (1, 8, 32)
