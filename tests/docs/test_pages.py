@@ -16,7 +16,9 @@ WITH_BLOCKS = [
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
-def test_all_that_a_page_says_can_be_done_from_top_to_bottom(page: Path, db: str, tmp_path: Path):
+def test_all_that_a_page_says_can_be_done_from_top_to_bottom(
+    page: Path, db: str, tmp_path: Path, rewrite_outputs: bool
+):
     with Reader(tmp_path, db) as reader:
         for block in blocks(page):
             if block.reason is None:
@@ -25,6 +27,20 @@ def test_all_that_a_page_says_can_be_done_from_top_to_bottom(page: Path, db: str
                 except Exception as error:
                     error.add_note(f"the {block.language} block at {name_of(page)}:{block.line}")
                     raise
+    if rewrite_outputs:
+        for command, shown, printed in reader.stale:
+            rewrite(page, command, shown, printed)
+    else:
+        assert reader.stale == [], "`pytest tests/docs --rewrite-outputs` writes the pages anew"
+
+
+def rewrite(page: Path, command: str, shown: str, printed: str) -> None:
+    """Put what a command prints in the place of what the page shows."""
+    lines = [line.rstrip() for line in printed.strip("\n").splitlines()]
+    old, new = f"$ {command}\n{shown}", "\n".join([f"$ {command}", *lines, ""])
+    text = page.read_text()
+    assert old in text
+    page.write_text(text.replace(old, new, 1))
 
 
 def test_what_a_page_includes_is_tested_in_its_own_right():

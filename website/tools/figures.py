@@ -65,7 +65,7 @@ def groups(result: dict[str, Any]) -> list[tuple[str, list[Row]]]:
         ]
     by_unit: dict[str, list[Row]] = {}
     for label, each in result["figures"].items():
-        kind = "Latencies, idle" if each["unit"] == "ms" else "Rates"
+        kind = "Latencies, in ms" if each["unit"] == "ms" else f"Rates, in {each['unit']}"
         spread = (min(each["all"]), max(each["all"])) if each.get("all") else None
         by_unit.setdefault(kind, []).append((label, each["median"], each["unit"], spread))
     return list(by_unit.items())
@@ -87,8 +87,8 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def plot(title: str, rows: list[Row]) -> str:
-    """Draw bars; of groups with several units each is drawn by its own scale."""
-    largest = {unit: max(row[1] for row in rows if row[2] == unit) for unit in {r[2] for r in rows}}
+    """Draw bars; all rows of a group have one unit, and so one scale."""
+    largest = max(row[1] for row in rows) or 1
     height = BAR * len(rows) + 12
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
@@ -96,7 +96,7 @@ def plot(title: str, rows: list[Row]) -> str:
     ]
     for place, (label, value, unit, _) in enumerate(rows):
         top = 6 + BAR * place
-        length = max(2.0, (WIDTH - NAMES - 130) * value / (largest[unit] or 1))
+        length = max(2.0, (WIDTH - NAMES - 130) * value / largest)
         colour = "#4f7fd9" if not label.startswith(PEERS) else "#9aa3b2"
         out += [
             f'<text x="{NAMES - 8}" y="{top + 17}" text-anchor="end" fill="#7b8698">'

@@ -20,11 +20,12 @@ sys.modules.setdefault("core_sql_support", support)
 import figures  # noqa: E402 (the folder is on the path only now)
 import reference  # noqa: E402
 import states  # noqa: E402
+import tutorials  # noqa: E402
 
 
 def pages() -> dict[str, str]:
     """Return the text of each generated file by its name."""
-    return {**reference.pages(), **figures.pages(), **states.pages()}
+    return {**reference.pages(), **figures.pages(), **states.pages(), **tutorials.pages()}
 
 
 def main() -> None:

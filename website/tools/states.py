@@ -90,6 +90,22 @@ def cancel() -> None:
     a_run().cancel("no use")
 
 
+def restart() -> None:
+    """Repeat a run that is completed, from its first step."""
+    run = a_run()
+    for slug in ("first", "second"):
+        attempt, _, _ = run.claim(slug, 0, "worker")
+        run.complete([Report(slug, 0, attempt, output={})])
+    run.restart("first")
+
+
+def retry_cancelled() -> None:
+    """Go on with a run that was cancelled."""
+    run = a_run()
+    run.cancel("no use")
+    run.retry()
+
+
 def skip_claimed() -> None:
     """Skip a map of which one element fails for good, and another is queued or under way."""
     flow = Flow()
@@ -120,6 +136,8 @@ SCENARIOS: dict[str, Callable[[], Any]] = {
     "cancelled meanwhile": cancel_claimed,
     "skipped meanwhile": skip_claimed,
     "retried by hand": lambda: fail().retry(),
+    "retried by hand, after a cancel": retry_cancelled,
+    "restarted by hand": restart,
 }
 
 
