@@ -18,7 +18,7 @@ nox.options.reuse_venv = "yes"
 nox.options.download_python = "never"
 # Also on CI: an interpreter that is not there is reported as skipped, and fails nothing.
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "sql", "tests", "docs"]
+nox.options.sessions = ["lint", "types", "sql", "tests", "chaos-short", "docs"]
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -131,7 +131,7 @@ def sql(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests on the interpreter that runs nox; on the others, those that depend on it."""
     sync(session, "test")
-    # The chaos suite has a session of its own, which nothing else runs beside.
+    # The chaos suite has sessions of its own, which nothing else runs beside.
     without = [f"--ignore={folder}" for folder in (*TYPE_TESTS, "tests/chaos")]
     chosen: list[str] = []
     if session.python != FULL_SUITE_PYTHON:
@@ -147,9 +147,16 @@ def fuzz(session: nox.Session) -> None:
     session.run("pytest", "pkgs/core-sql/tests/model", *others, env={"PGFLOW_FUZZ": times})
 
 
+@nox.session(name="chaos-short")
+def chaos_short(session: nox.Session) -> None:
+    """Kill, freeze and cut off workers and servers for two minutes, alone on the machine."""
+    sync(session, "test")
+    session.run("pytest", "tests/chaos", "-m", "not chaos", "-s", *session.posargs)
+
+
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill, freeze and cut off workers and servers for 10 minutes: `-- --chaos-seed 7` repeats.
+    """The same for 10 minutes, each fault alone besides: `-- --chaos-seed 7` repeats a round.
 
     `-- --chaos-page website/docs/chaos.md` writes the page of figures. Not by default.
     """

@@ -23,7 +23,7 @@ class Round:
     Attributes:
         seed: Decides on everything that is left to chance.
         runs: How many runs are started.
-        seconds: How long that takes; faults happen meanwhile.
+        seconds: How long that takes; faults happen meanwhile, and until each has happened.
         faults: Which may happen; each before any happens again.
         pause: Longest time between two, in seconds.
         is_calm: Whether work has gone on after each before the next.
@@ -83,6 +83,9 @@ def play(plan: Round, folder: Path) -> Outcome:
         verdict.exits = len(exits)
         verdict.misled = _misled(made)
         version = made.server.version()
+        if verdict.faults():
+            for worker in made.workers:
+                print(f"chaos: the last that a worker logged:\n{worker.tail()}")
     return Outcome(
         round=plan,
         verdict=verdict,
@@ -96,12 +99,14 @@ def _inflict_all(plan: Round, made: World) -> Iterator[Incident]:
     # Dice of its own: how long faults take must not change which runs are started.
     dice = random.Random(plan.seed + 1)
     bag: deque[str] = deque()
+    missing = set(plan.faults)
     time.sleep(1)
-    while not made.starter.is_done():
+    while missing or not made.starter.is_done():
         if not bag:
             bag.extend(dice.sample(list(plan.faults), len(plan.faults)))
         made.forgetful.sit()
         incident = inflict(bag.popleft(), made, dice)
+        missing.discard(incident.name)
         print(f"chaos: {incident.name}, {incident.ended_at - incident.began_at:.1f} s", flush=True)
         yield incident
         if plan.is_calm:

@@ -92,10 +92,6 @@ class WorkerProcess:
         """The last that it logged."""
         return self._log.read_text()[-3000:] if self._log.exists() else ""
 
-    def lines(self) -> int:
-        """How much it has logged, over all its lives."""
-        return self._log.read_text().count("\n") if self._log.exists() else 0
-
     def _signal(self, number: signal.Signals) -> None:
         with self._lock:
             if self._process is not None and self._process.poll() is None:
