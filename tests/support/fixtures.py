@@ -8,6 +8,7 @@ import pytest
 from pgflow_cli.embedded import EmbeddedServer
 from psycopg import sql
 
+from tests.support.processes import no_process_left
 from tests.support.servers import throwaway_server
 
 TEMPLATE = "pgflow_template"
@@ -20,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     fickle = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if fickle:
         raise pytest.UsageError(f"these tests are named after an address: {fickle}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def processes_end() -> Iterator[None]:
+    """Whatever a test starts has ended when all are over."""
+    with no_process_left():
+        yield
 
 
 @pytest.fixture(scope="session")

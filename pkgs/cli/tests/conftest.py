@@ -1,9 +1,11 @@
 """Running the command as a user would: in a process of its own, in a folder of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -60,6 +62,11 @@ async def stubborn(seconds: float) -> None:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             pass
+
+@job
+async def wreck(seconds: float) -> None:
+    for task in asyncio.all_tasks():
+        task.cancel()
 
 @job(max_attempts=2, base_delay=timedelta(0))
 def wrong(seconds: float) -> None:
@@ -193,7 +200,12 @@ def worker(pgflow: Command, tmp_path: Path):
     yield start
     for each in started:
         if each.process.poll() is None:
+            # One that has children leaves them to drain, which may take as long as it was given.
+            below = descendants_of(each.process.pid)
             each.process.kill()
+            for pid in below:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         each.process.wait()
 
 
@@ -210,6 +222,11 @@ def children_of(pid: int) -> list[int]:
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
     )
     return [int(word) for word in listed.stdout.split()]
+
+
+def descendants_of(pid: int) -> list[int]:
+    children = children_of(pid)
+    return children + [below for child in children for below in descendants_of(child)]
 
 
 def is_running(pid: int) -> bool:

@@ -78,7 +78,12 @@ def test_a_change_waits_for_no_handler_for_long(
     tried = conn.execute("select attempts_count - released_count from pgflow.step_tasks")
     assert tried.fetchone() == (1,)
     process.signal(signal.SIGTERM)
+    # Two that are not taken in yet would be one. The first worker has drained, too.
+    until(lambda: process.log.read_text().count("draining: 1") == 2, PATIENCE)
     process.signal(signal.SIGTERM)
+    assert process.code() == 128 + signal.SIGTERM
+    assert conn.execute(held).fetchone() is None
+    assert not children_of(process.process.pid)
 
 
 def test_another_structure_is_refused_in_a_database_that_was_named(

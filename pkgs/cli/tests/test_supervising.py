@@ -60,7 +60,7 @@ def test_the_second_signal_stops_all_processes_at_once(worker: StartWorker, conn
     assert statuses(conn) == ["queued"]
 
 
-def test_a_process_that_is_killed_is_replaced(worker: StartWorker, conn: Any):
+def test_a_process_that_is_killed_is_replaced_ever_later(worker: StartWorker, conn: Any):
     process = supervised(worker, conn)
     before = children_of(process.process.pid)
     os.kill(before[0], signal.SIGKILL)
@@ -69,6 +69,10 @@ def test_a_process_that_is_killed_is_replaced(worker: StartWorker, conn: Any):
     after = children_of(process.process.pid)
     assert len(after) == 2
     assert before[1] in after
+    assert process.has_logged("another takes its place in 0.5 s")
+    [again] = set(after) - {before[1]}
+    os.kill(again, signal.SIGKILL)
+    until(lambda: process.has_logged("another takes its place in 1 s"), PATIENCE)
 
 
 def test_processes_drain_when_the_one_above_them_is_killed(worker: StartWorker, conn: Any):
