@@ -46,7 +46,7 @@ def test_compiled_sql_defines_what_the_shape_says(
         conn.execute(compile_flow(flow).encode())
     shape = Jsonb(flow.shape())
     row = conn.execute("select pgflow.ensure_flow_compiled('odd', %s)", [shape]).fetchone()
-    assert row == ({"status": "verified", "differences": []},)
+    assert row == ({"status": "verified", "differences": [], "updates": []},)
     stored = conn.execute("select input_schema from pgflow.flows").fetchone()
     assert stored == (flow.input_schema,)
 

@@ -1,6 +1,7 @@
 """Whole flows on a worker: conditions, skips, large data, changed options, rude handlers."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from datetime import timedelta
@@ -119,7 +120,10 @@ def test_jobs_run_beside_flows(db: str):
     assert asyncio.run(both()) == ["A", 1]
 
 
-def test_changed_options_reach_the_database(db: str, conn: psycopg.Connection):
+def test_changed_options_reach_the_database_and_the_log(
+    db: str, conn: psycopg.Connection, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "pgflow.worker")
     for attempts in (3, 7):
         flow = Flow("tuned", max_attempts=attempts)
 
@@ -131,6 +135,10 @@ def test_changed_options_reach_the_database(db: str, conn: psycopg.Connection):
 
     assert conn.execute("select opt_max_attempts from pgflow.flows").fetchone() == (7,)
     assert conn.execute("select opt_timeout from pgflow.steps").fetchone() == (7,)
+    [told] = [each.message for each in caplog.records if "were updated" in each.message]
+    assert "flow tuned" in told
+    assert "max_attempts of the flow is 7 and was 3" in told
+    assert "timeout of step only is 7 and was 3" in told
 
 
 def test_workers_of_the_same_flows_in_another_order_start_at_once(
@@ -270,7 +278,9 @@ def test_handlers_know_their_run_and_write_with_its_ids(db: str, caplog: pytest.
     assert vars(record)["step_slug"] == "only"
 
 
-def test_a_step_that_the_code_does_not_have_fails_with_its_name(db: str, conn: psycopg.Connection):
+def test_a_step_that_the_code_does_not_have_fails_with_its_name(
+    db: str, conn: psycopg.Connection, caplog: pytest.LogCaptureFixture
+):
     flow = Flow("older", max_attempts=1)
 
     @flow.step
@@ -281,11 +291,15 @@ def test_a_step_that_the_code_does_not_have_fails_with_its_name(db: str, conn: p
         async with running_worker([flow], db), AsyncClient(db) as client:
             # As a newer program would, after this worker has started.
             conn.execute("select pgflow.add_step('older', 'newer')")
-            handle = await client.start_flow(flow)
-            with pytest.raises(RunFailed, match="no step newer"):
-                await handle.wait(PATIENCE)
+            for _ in range(2):
+                handle = await client.start_flow(flow)
+                with pytest.raises(RunFailed, match="no step newer"):
+                    await handle.wait(PATIENCE)
 
     asyncio.run(serve())
+    told = [each.message for each in caplog.records if "newer program" in each.message]
+    assert len(told) == 1
+    assert "no step newer in flow older" in told[0]
 
 
 def test_a_worker_runs_once(db: str):

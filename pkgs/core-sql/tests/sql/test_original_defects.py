@@ -206,7 +206,7 @@ def test_13_options_reach_a_database_that_knows_the_flow(pg: Engine):
 
     pg.call("ensure_flow_compiled", flow_slug="site", shape=shape(3))
     again = pg.call("ensure_flow_compiled", flow_slug="site", shape=shape(7))
-    assert again == {"status": "verified", "differences": []}
+    assert (again["status"], again["differences"]) == ("verified", [])
     assert pg.value("select opt_max_attempts from pgflow.flows") == 7
     assert pg.value("select opt_timeout from pgflow.steps") == 7
 

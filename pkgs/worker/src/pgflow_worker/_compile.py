@@ -34,3 +34,6 @@ async def compile_flows(conn: AsyncConn, flows: Iterable[Flow[Any]], allow_data_
             if answer["status"] == "mismatch":
                 raise FlowShapeMismatch(flow.slug, answer["differences"])
             logger.info("flow %s: %s", flow.slug, answer["status"])
+            if answer["updates"]:
+                updates = ", ".join(answer["updates"])
+                logger.info("options of flow %s were updated: %s", flow.slug, updates)

@@ -70,7 +70,7 @@ def test_the_same_shape_is_verified_whatever_the_order_of_dependencies(pg: Engin
     assert ensure(pg, shape(A, B, other)) == ("verified", [])
 
 
-def test_options_and_schemas_are_brought_up_to_date_without_a_word(pg: Engine):
+def test_options_and_schemas_are_brought_up_to_date_and_told(pg: Engine):
     ensure(pg, shape(A | {"options": {"timeout": 5}}))
     changed = A | {"options": {"maxAttempts": 2}, "outputSchema": {"type": "array"}}
     assert ensure(pg, shape(changed, timeout=7)) == ("verified", [])
@@ -80,6 +80,16 @@ def test_options_and_schemas_are_brought_up_to_date_without_a_word(pg: Engine):
         {"type": "array"},
     )
     assert pg.value("select opt_timeout from pgflow.flows") == 7
+    former, again = shape(changed, timeout=8), shape(changed, timeout=8)
+    former["steps"] = [changed | {"takesFlowInput": True, "outputSchema": None}]
+    query = "select pgflow.ensure_flow_compiled('site', %s) -> 'updates'"
+    assert pg.value(query, Jsonb(former)) == [
+        "output_schema of step a is another",
+        "takes_flow_input of step a is true and was false",
+        "timeout of the flow is 8 and was 7",
+    ]
+    assert len(pg.value(query, Jsonb(again))) == 2
+    assert pg.value(query, Jsonb(again)) == []
 
 
 @pytest.mark.parametrize(

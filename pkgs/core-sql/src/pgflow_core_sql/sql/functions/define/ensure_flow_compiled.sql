@@ -4,9 +4,10 @@
 --   flow_slug: the flow.
 --   shape: its shape in code, as _create_flow_from_shape takes it.
 --   allow_data_loss: whether a changed structure may delete the flow with all its runs.
--- Returns: {"status", "differences"}. status is 'compiled' (was not there), 'verified' (same
---   structure; options were brought up to date), 'recompiled' (was deleted and made anew) or
---   'mismatch' (other structure; nothing was changed). differences is an array of sentences.
+-- Returns: {"status", "differences", "updates"}. status is 'compiled' (was not there), 'verified'
+--   (same structure; options were brought up to date), 'recompiled' (was deleted and made anew) or
+--   'mismatch' (other structure; nothing was changed). differences is an array of sentences, and so
+--   is updates: what of a verified flow's options and schemas has changed.
 -- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, or is none.
 -- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row.
 -- Writes: flows, steps, deps; every table when it recompiles.
@@ -21,6 +22,8 @@ set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_differences text[] := array[]::text[];
+  v_updates text[] := array[]::text[];
+  v_former jsonb;
   v_status text := 'compiled';
 begin
   perform pgflow._require_slug('flow', ensure_flow_compiled.flow_slug);
@@ -34,9 +37,8 @@ begin
   perform pg_advisory_xact_lock(
     hashtextextended('pgflow compile ' || ensure_flow_compiled.flow_slug, 0)
   );
-  if exists (
-    select from pgflow.flows as flow where flow.flow_slug = ensure_flow_compiled.flow_slug
-  ) then
+  v_former := pgflow._get_flow_options(ensure_flow_compiled.flow_slug);
+  if v_former is not null then
     v_differences := pgflow._compare_flow_shapes(
       ensure_flow_compiled.shape, pgflow._get_flow_shape(ensure_flow_compiled.flow_slug)
     );
@@ -54,7 +56,12 @@ begin
       ensure_flow_compiled.flow_slug, ensure_flow_compiled.shape
     );
   end if;
-  return jsonb_build_object('status', v_status, 'differences', to_jsonb(v_differences));
+  if v_status = 'verified' then
+    v_updates := pgflow._compare_flow_options(
+      pgflow._get_flow_options(ensure_flow_compiled.flow_slug), v_former
+    );
+  end if;
+  return jsonb_build_object('status', v_status, 'differences', v_differences, 'updates', v_updates);
 exception when data_exception then
   raise exception using
     errcode = 'PF005',
