@@ -25,6 +25,13 @@ def test_json_names_what_a_record_is_about_and_the_span_it_was_written_in():
     assert inside["span_id"] == f"{context.span_id:016x}"
 
 
+def test_a_traceback_that_is_text_already_is_shown_in_both_forms():
+    failed = record("pgflow.worker")
+    failed.exc_text = "Traceback (most recent call last):\n  and so on"
+    assert json.loads(JsonFormatter().format(failed))["exception"] == failed.exc_text
+    assert LineFormatter(use_color=False).format(failed).endswith(f"hello\n{failed.exc_text}")
+
+
 def test_plain_lines_of_handlers_say_whose_they_are_and_those_of_the_worker_do_already():
     formatter = LineFormatter(use_color=False)
     assert formatter.format(record("pgflow.task")).endswith(

@@ -37,6 +37,20 @@ def test_no_handler_holds_the_end_of_a_worker_up(
     until(lambda: not any(is_running(child) for child in children), PATIENCE)
 
 
+def test_a_worker_whose_handler_cancels_all_tasks_ends_with_the_reason(
+    pgflow: Command, worker: StartWorker, conn: Any
+):
+    process = worker("handlers")
+    pgflow("start", "rest", "600")
+    until(lambda: statuses(conn) == ["started"], PATIENCE)
+    pgflow("start", "wreck", "0")
+    assert process.code() == 1
+    assert process.has_logged("the handler of step 'wreck' of flow 'wreck' has cancelled all tasks")
+    assert not process.has_logged("CancelledError")
+    tried = "select flow_slug, status, attempts_count - released_count from pgflow.step_tasks"
+    assert sorted(conn.execute(tried).fetchall()) == [("rest", "queued", 0), ("wreck", "queued", 1)]
+
+
 def test_a_killed_workers_tasks_go_to_another(pgflow: Command, worker: StartWorker, conn: Any):
     lost = worker("handlers:rest")
     pgflow("start", "rest", "2")
@@ -104,6 +118,10 @@ def test_a_worker_that_only_polls_does_its_work_and_logs_json(
     assert sorted(record["attempt"] for record in about) == [1, 1, 2, 2]
     assert [record["retry_in"] for record in about if "retry_in" in record] == [0]
     assert len([record for record in about if record.get("duration", -1) >= 0]) == 2
+    # The second is like the first.
+    [shown] = [record["exception"] for record in about if "exception" in record]
+    assert shown.startswith("Traceback")
+    assert "in wrong" in shown
 
 
 def test_a_worker_heeds_its_limits_and_makes_resources(

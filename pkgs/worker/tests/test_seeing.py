@@ -22,7 +22,7 @@ from pgflow_worker import WorkerOptions
 from pgflow_worker.testing import run_flow, running_worker
 from prometheus_client import REGISTRY
 
-from .samples import tell_trace
+from .samples import raising, tell_trace
 from .samples import traced as traced_process
 
 Connection = psycopg.Connection[Any]
@@ -111,6 +111,41 @@ def test_the_log_says_what_failed_and_when_it_is_tried_again(
     assert "ValueError: never" in failed.message
     assert retried.retry_in == 0
     assert "is not tried again" in given_up.message
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_a_failed_attempt_shows_its_traceback_once_and_many_alike_show_one(
+    db: str, caplog: pytest.LogCaptureFixture, level: int
+):
+    flow = Flow("alike", input=list[int], max_attempts=1)
+
+    def fail(number: int) -> None:
+        raise ValueError(f"not {number}")
+
+    @flow.map(over=flow.input, when_exhausted="skip")
+    async def each(number: int) -> None:
+        fail(number)
+
+    async def run() -> None:
+        async with running_worker([flow], db), AsyncClient(db) as client:
+            for numbers in ([1], [2], [3]):
+                await (await client.start_flow(flow, numbers)).result()
+
+    with caplog.at_level(level, "pgflow.worker"):
+        asyncio.run(run())
+    shown = [record for record in caplog.records if record.exc_text]
+    assert len(shown) == 1
+    assert "in fail" in shown[0].exc_text
+    assert "ValueError: not 1" in caplog.text
+    assert caplog.text.count("Traceback") == 1
+    assert caplog.text.count("its traceback is like that of an earlier attempt") == 2
+
+
+def test_a_handler_in_a_process_shows_its_traceback_too(db: str, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "pgflow.worker"), pytest.raises(RunFailed):
+        asyncio.run(run_flow(raising, "whatever", db))
+    [shown] = [record for record in caplog.records if record.exc_text]
+    assert "in raise_it" in shown.exc_text
 
 
 def test_the_log_tells_the_time_that_the_database_has_chosen(

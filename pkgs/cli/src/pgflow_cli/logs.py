@@ -74,8 +74,10 @@ class JsonFormatter(logging.Formatter):
             **_subjects(record),
             **_span(),
         }
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+        # A traceback may have become text where it came from.
+        exception = record.exc_text or (record.exc_info and self.formatException(record.exc_info))
+        if exception:
+            fields["exception"] = exception
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 

@@ -70,7 +70,7 @@ async def _serve(
         signals.follow(line, loop)
         saying = asyncio.ensure_future(_say_readiness(worker, line))
     try:
-        await running
+        await _end_of(running)
     except asyncio.CancelledError:
         if not signals.urgency:
             raise
@@ -78,6 +78,14 @@ async def _serve(
         if saying is not None:
             saying.cancel()
     return signals.exit_code
+
+
+async def _end_of(running: asyncio.Future[None]) -> None:
+    """Wait until the worker has ended, also where a handler cancels all tasks of the loop."""
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({running})
+    running.result()
 
 
 async def _say_readiness(worker: Worker, line: Line) -> None:

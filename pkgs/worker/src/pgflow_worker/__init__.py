@@ -4,6 +4,7 @@ from pgflow_worker.errors import (
     ExtraMissing,
     FlowShapeMismatch,
     FlowsInvalid,
+    LoopCancelled,
     WorkerOptionsInvalid,
     WorkerStateInvalid,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "FlowsInvalid",
     "Lifespan",
     "LimitsOption",
+    "LoopCancelled",
     "Worker",
     "WorkerHealth",
     "WorkerOptions",

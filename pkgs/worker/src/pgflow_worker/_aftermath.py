@@ -9,6 +9,7 @@ from pgflow_client.worker_protocol import DatabaseError, Failure, Link, find_ret
 
 from pgflow_worker._about import about
 from pgflow_worker._metrics import Metrics
+from pgflow_worker._tracebacks import Tracebacks
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -23,10 +24,12 @@ class Aftermath:
 
     Args:
         metrics: Counts; None where nobody takes them.
+        tracebacks: Shows those of failures.
     """
 
-    def __init__(self, metrics: Metrics | None) -> None:
+    def __init__(self, metrics: Metrics | None, tracebacks: Tracebacks) -> None:
         self._metrics: Final = metrics
+        self._tracebacks: Final = tracebacks
         self._failures: list[Failure] = []
         self._filled: Final = asyncio.Event()
         self._turn: Final = asyncio.Lock()
@@ -68,10 +71,15 @@ class Aftermath:
         if self._metrics is not None:
             self._metrics.judged(row, is_retried=retry_in is not None)
         if retry_in is None:
-            logger.warning(
+            subjects = (row.step_slug, row.flow_slug, row.run_id, row.task_index, row.attempt)
+            # At that level the log has it from the failure itself.
+            has_shown_it = logger.isEnabledFor(logging.INFO)
+            self._tracebacks.log(
+                logging.WARNING,
                 "step %s of flow %s is not tried again in run %s, task %d, after attempt %d: %s",
-                *(row.step_slug, row.flow_slug, row.run_id, row.task_index, row.attempt),
-                failure.message,
+                (*subjects, failure.message),
+                row=row,
+                traceback=None if has_shown_it else failure.traceback,
                 extra=about(row),
             )
         else:

@@ -23,9 +23,20 @@ class Attempt:
         row: The claim.
         cancellation: Tells the handler that the attempt counts no longer.
         stream: What the handler emits; None where it cannot.
+        is_called_off: Whether the worker has cancelled it; nobody looks at what comes of it.
     """
 
     handler: Handler
     row: TaskRow
     cancellation: Cancellation = field(default_factory=Cancellation)
     stream: AttemptStream | None = None
+    is_called_off: bool = False
+
+    def call_off(self, reason: str) -> None:
+        """Tell the handler that nobody waits for its result.
+
+        Args:
+            reason: Why.
+        """
+        self.is_called_off = True
+        self.cancellation.set(reason)

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from pgflow_client.worker_protocol import Failure, Link, TaskRow, find_lost_attempts
 
+from pgflow_worker._about import about
 from pgflow_worker._attempt import Attempt
 from pgflow_worker._execute import TaskRunner
+from pgflow_worker._guard import Guard
 from pgflow_worker._outbox import Outbox
 from pgflow_worker.registry import Registry
 
@@ -31,15 +33,21 @@ class Crew:
         registry: Knows the handlers.
         outbox: Where failures go.
         runner: Runs handlers.
+        guard: Knows whether all tasks of the loop were cancelled.
     """
 
-    def __init__(self, registry: Registry, outbox: Outbox, runner: TaskRunner) -> None:
+    def __init__(
+        self, registry: Registry, outbox: Outbox, runner: TaskRunner, guard: Guard
+    ) -> None:
         self._registry: Final = registry
         self._outbox: Final = outbox
         self._runner: Final = runner
+        self._guard: Final = guard
         self._tasks: Final[dict[asyncio.Task[None], Attempt]] = {}
         self._given_up: dict[asyncio.Task[None], Attempt] | None = None
         self._not_begun: Final[list[TaskRow]] = []
+        self._cut_off: Final[list[Attempt]] = []
+        self._unknown: Final[set[tuple[str, str]]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -51,8 +59,7 @@ class Crew:
             return
         handler = self._registry.find(row.flow_slug, row.step_slug)
         if handler is None:
-            unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
-            self._outbox.add_failure(Failure(row=row, message=unknown))
+            self._fail_unknown(row)
             return
         attempt = Attempt(handler=handler, row=row)
         self._track(attempt, self._runner.run(attempt))
@@ -108,7 +115,7 @@ class Crew:
                 row.task_index,
                 reason,
             )
-            attempt.cancellation.set(f"the attempt counts no longer: {reason}")
+            attempt.call_off(f"the attempt counts no longer: {reason}")
             task.cancel()
             stopped.append(row)
         return stopped
@@ -117,7 +124,7 @@ class Crew:
         """Cancel all handlers, and begin none any more."""
         self._given_up = dict(self._tasks)
         for task, attempt in self._given_up.items():
-            attempt.cancellation.set("the worker stops")
+            attempt.call_off("the worker stops")
             task.cancel()
 
     async def collect(self) -> list[TaskRow]:
@@ -127,14 +134,39 @@ class Crew:
             # A handler that swallows its cancellation does not hold the worker up.
             await asyncio.wait(tasks, timeout=_PATIENCE)
         unfinished = [
-            attempt.row for task, attempt in tasks.items() if not task.done() or task.cancelled()
+            attempt for task, attempt in tasks.items() if not task.done() or task.cancelled()
         ]
-        return unfinished + self._not_begun
+        unfinished += self._cut_off
+        culprit = self._guard.culprit
+        if culprit is not None and culprit in unfinished:
+            # It would do the same to the next worker, and to every other.
+            unfinished.remove(culprit)
+            self._runner.blame(culprit)
+        return [attempt.row for attempt in unfinished] + self._not_begun
 
     def _track(self, attempt: Attempt, run: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(run)
         self._tasks[task] = attempt
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        attempt = self._tasks.pop(task)
+        if task.cancelled() and not attempt.is_called_off:
+            # With all tasks of the loop; the worker is about to end.
+            self._cut_off.append(attempt)
+
+    def _fail_unknown(self, row: TaskRow) -> None:
+        """Fail a task that there is no handler for, and say so the first time."""
+        unknown = f"the worker's code has no step {row.step_slug} in flow {row.flow_slug}"
+        self._outbox.add_failure(Failure(row=row, message=unknown))
+        if (row.flow_slug, row.step_slug) not in self._unknown:
+            self._unknown.add((row.flow_slug, row.step_slug))
+            logger.warning(
+                "%s, but the database has: a newer program has defined it. Its tasks fail here; "
+                "replace this worker with one that runs the newer code",
+                unknown,
+                extra=about(row),
+            )
 
 
 def _key(row: TaskRow) -> tuple[str, str, int, int]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
 
 from pgflow_client.worker_protocol import DatabaseError, brief
 
@@ -42,6 +43,15 @@ class LastWords:
         except (TimeoutError, DatabaseError) as error:
             reason = brief(error) if str(error) else "it does not answer"
             logger.warning("the database was not told everything before the stop: %s", reason)
+
+
+async def uninterrupted(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Await a coroutine, whatever cancels this task meanwhile."""
+    task = asyncio.create_task(coroutine)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    task.result()
 
 
 async def end_task(task: asyncio.Task[None]) -> None:

@@ -156,10 +156,25 @@ class Exchange:
         while True:
             await self._outbox.filled.wait()
             reports = self._outbox.take()
-            if reports:
-                reports = await self._aside.sort_out(link, reports)
-            if reports:
-                await self._report(link, reports)
+            try:
+                if reports:
+                    reports = await self._aside.sort_out(link, reports)
+                if reports:
+                    await self._report(link, reports)
+            except asyncio.CancelledError:
+                # Where the lane ends before the worker does, somebody else may report them.
+                self._outbox.put_back(reports)
+                raise
+
+    async def report_rest(self, link: Link) -> None:
+        """Report what there is, where all lanes are gone, and hand back what they may have claimed.
+
+        Args:
+            link: A connection that is left.
+        """
+        self._suspect_unknown()
+        while reports := self._outbox.take():
+            await self._report(link, reports, claims=False)
 
     async def claim(self, link: Link) -> bool:
         """Claim what there is room for; return whether as much came as was asked for."""

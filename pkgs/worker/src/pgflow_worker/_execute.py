@@ -1,6 +1,7 @@
 """Running the handler of one task, and judging what came of it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,11 @@ from typing import Any, Final
 from pgflow_client.worker_protocol import AsyncAttemptConnection, Failure, TaskRow
 from pgflow_dsl import AnyStep, AttemptCancelled, Surroundings
 
+from pgflow_worker._about import about
 from pgflow_worker._attempt import Attempt, current_attempt
 from pgflow_worker._executors import Executors
 from pgflow_worker._faults import Fault, HandlerTimeout, describe
+from pgflow_worker._guard import Guard
 from pgflow_worker._joining import current_headers
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
@@ -20,7 +23,9 @@ from pgflow_worker._room import NoRoom
 from pgflow_worker._surroundings import Nearby, Reach
 from pgflow_worker._thread_connection import ThreadConnection
 from pgflow_worker._transactions import AttemptRefused
-from pgflow_worker.registry import Handler
+from pgflow_worker.errors import LoopCancelled
+
+logger: Final = logging.getLogger("pgflow.worker")
 
 # How long what a handler emitted may take to be stored while its transaction waits, in seconds.
 _LONGEST_FINISH: Final = 10.0
@@ -44,6 +49,7 @@ class TaskRunner:
         hand_back: Returns a task that was never begun.
         settle: Told of attempts that have recorded their output themselves, or why they could not.
         observer: Is told how attempts end.
+        guard: Knows whether all tasks of the loop were cancelled.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class TaskRunner:
         hand_back: Callable[[TaskRow], Coroutine[Any, Any, None]],
         settle: Callable[[TaskRow, str | None], None],
         observer: Observer,
+        guard: Guard,
     ) -> None:
         self._outbox: Final = outbox
         self._executors: Final = executors
@@ -61,6 +68,7 @@ class TaskRunner:
         self.hand_back: Final = hand_back
         self._settle: Final = settle
         self._observer: Final = observer
+        self._guard: Final = guard
 
     async def run(self, attempt: Attempt) -> None:
         """Run the handler for a task and put the result into the outbox.
@@ -78,14 +86,14 @@ class TaskRunner:
                 output = await self._observer.tracing.trace(attempt, self._run_to_end)
         # SystemExit and KeyboardInterrupt too: a handler may not end the worker.
         except BaseException as error:
-            if isinstance(error, _CANCELLATIONS) and _is_cancelled():
+            if isinstance(error, _CANCELLATIONS) and self._is_over(attempt):
                 raise asyncio.CancelledError from None
             if isinstance(error, NoRoom):
                 await self.hand_back(row)
             elif isinstance(error, AttemptRefused):
                 self._settle(row, error.reason)
             else:
-                self._fail(row, describe(error), began, error)
+                self._fail(row, describe(error), began)
         else:
             if isinstance(output, Fault):
                 self._fail(row, output, began)
@@ -96,13 +104,26 @@ class TaskRunner:
             else:
                 self._outbox.add_output(row, output)
 
+    def blame(self, attempt: Attempt) -> None:
+        """Fail an attempt whose handler has cancelled all tasks of the loop."""
+        row = attempt.row
+        error = LoopCancelled(row.flow_slug, row.step_slug, row.run_id)
+        self._fail(row, describe(error), time.perf_counter())
+
+    def _is_over(self, attempt: Attempt) -> bool:
+        """Tell whether the worker, or the end of all tasks, has cancelled an attempt.
+
+        A handler may cancel itself, and others; that fails only their attempts.
+        """
+        return attempt.is_called_off or self._guard.is_hit
+
     async def _run_to_end(self, attempt: Attempt) -> str | Fault | Recorded:
         """Run the handler, and see to it that all that it emitted is stored before its end is."""
         try:
             output = await self._run(attempt)
         except BaseException:
             if attempt.stream is not None:
-                if _is_cancelled():
+                if self._is_over(attempt):
                     attempt.stream.close()
                 else:
                     await attempt.stream.finish()
@@ -128,7 +149,7 @@ class TaskRunner:
         step, row = attempt.handler.step, attempt.row
         context = make_context(work) if work else None
         args, kwargs = step.bind(row.input or "null", row.flow_input, shared, context)
-        value = await _await(attempt.handler, step.fn, args, kwargs)
+        value = await _await(attempt, step.fn, args, kwargs)
         return step.dump_output(value)
 
     async def _run_in_transaction(self, attempt: Attempt, shared: str | None) -> Recorded:
@@ -188,10 +209,8 @@ class TaskRunner:
             return None
         return current_headers()
 
-    def _fail(
-        self, row: TaskRow, fault: Fault, began: float, error: BaseException | None = None
-    ) -> None:
-        self._observer.failed(row, fault, time.perf_counter() - began, error)
+    def _fail(self, row: TaskRow, fault: Fault, began: float) -> None:
+        self._observer.failed(row, fault, time.perf_counter() - began)
         self._outbox.add_failure(
             Failure(
                 row=row,
@@ -205,21 +224,35 @@ class TaskRunner:
 
 
 async def _await(
-    handler: Handler, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+    attempt: Attempt, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
 ) -> object:
     """Run an async handler on the loop, stopped at its timeout."""
-    scope = asyncio.timeout(handler.timeout)
+    scope = asyncio.timeout(attempt.handler.timeout)
     try:
         async with scope:
-            return await function(*args, **kwargs)
+            value = await function(*args, **kwargs)
+        if not scope.expired():
+            return value
+        _warn_of_swallowing(attempt)
     except AttemptCancelled:
-        if _is_cancelled():
+        if attempt.is_called_off:
             raise
     except TimeoutError:
         # A handler's own TimeoutError is its business.
         if not scope.expired():
             raise
-    raise HandlerTimeout(handler.timeout)
+    raise HandlerTimeout(attempt.handler.timeout)
+
+
+def _warn_of_swallowing(attempt: Attempt) -> None:
+    row = attempt.row
+    logger.warning(
+        "step %s of flow %s has caught the asyncio.CancelledError of its timeout of %g s in run "
+        "%s, task %d, and went on to its end: what it returned is dropped, and the attempt has "
+        "failed. Let the error through",
+        *(row.step_slug, row.flow_slug, attempt.handler.timeout, row.run_id, row.task_index),
+        extra=about(row),
+    )
 
 
 def _goes_elsewhere(step: AnyStep) -> bool:
@@ -227,9 +260,3 @@ def _goes_elsewhere(step: AnyStep) -> bool:
     executor = step.executor
     is_own = executor is None or isinstance(executor, str)
     return not is_own and not isinstance(executor, ThreadPoolExecutor)
-
-
-def _is_cancelled() -> bool:
-    """Tell whether the worker, and not a handler, has cancelled what runs here."""
-    current = asyncio.current_task()
-    return current is not None and current.cancelling() > 0

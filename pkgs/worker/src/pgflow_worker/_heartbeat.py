@@ -52,8 +52,8 @@ class Heartbeat:
         worker_id: str,
         interval: float,
         lease: float,
-        on_deprecated: Callable[[], None],
-        on_unknown: Callable[[], None],
+        on_deprecated: Callable[[], object],
+        on_unknown: Callable[[], object],
         outage: Outage | None = None,
     ) -> None:
         self._conninfo: Final = conninfo

@@ -18,6 +18,7 @@ from pgflow_worker._aftermath import Aftermath
 from pgflow_worker._faults import Fault
 from pgflow_worker._meters import find_meters, has_tracer_provider
 from pgflow_worker._metrics import Metrics
+from pgflow_worker._tracebacks import Tracebacks
 from pgflow_worker._tracing import TraceContexts, Tracing
 from pgflow_worker.options import WorkerOptions
 
@@ -59,7 +60,8 @@ class Observer:
             if has_tracer_provider()
             else None
         )
-        self._aftermath: Final = Aftermath(self.metrics)
+        self._tracebacks: Final = Tracebacks()
+        self._aftermath: Final = Aftermath(self.metrics, self._tracebacks)
 
     async def run(self, link: Link) -> None:
         """Tell what becomes of failures, and how much waits, for ever."""
@@ -106,17 +108,17 @@ class Observer:
                 extra=about(row, duration=round(seconds, 6)),
             )
 
-    def failed(
-        self, row: TaskRow, fault: Fault, seconds: float, error: BaseException | None
-    ) -> None:
+    def failed(self, row: TaskRow, fault: Fault, seconds: float) -> None:
         """Take in how long an attempt took that failed, and how it did."""
         if self.metrics is not None:
             self.metrics.ended(row, "failed", seconds)
-        logger.info(
+        subjects = (row.attempt, row.step_slug, row.flow_slug, row.run_id, row.task_index, seconds)
+        self._tracebacks.log(
+            logging.INFO,
             "attempt %d of step %s of flow %s failed in run %s, task %d, after %.3f s: %s",
-            *(row.attempt, row.step_slug, row.flow_slug, row.run_id, row.task_index, seconds),
-            fault.message,
-            exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
+            (*subjects, fault.message),
+            row=row,
+            traceback=fault.traceback,
             extra=about(row, duration=round(seconds, 6)),
         )
 

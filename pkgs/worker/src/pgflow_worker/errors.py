@@ -4,6 +4,7 @@ PgflowError
  ├── ExtraMissing          a library that is installed only on request is not there
  ├── FlowShapeMismatch     the database has the flow with another structure
  ├── FlowsInvalid          the worker was given no flow, or two with one slug
+ ├── LoopCancelled         a handler has cancelled all tasks of the worker's event loop
  ├── WorkerOptionsInvalid  an option is out of its range; also a ValueError
  └── WorkerStateInvalid    a worker was asked for what it cannot do in its state
 """
@@ -16,6 +17,7 @@ __all__ = [
     "ExtraMissing",
     "FlowShapeMismatch",
     "FlowsInvalid",
+    "LoopCancelled",
     "WorkerOptionsInvalid",
     "WorkerStateInvalid",
 ]
@@ -62,6 +64,32 @@ class FlowShapeMismatch(PgflowError):
 
 class FlowsInvalid(PgflowError):
     """The flows that a worker was given cannot be served together."""
+
+
+class LoopCancelled(PgflowError):
+    """A handler has cancelled all tasks of its event loop, which are the worker's own, too.
+
+    The worker ends: its attempt has failed, and what else was under way was handed back.
+
+    Attributes:
+        flow_slug: The flow.
+        step_slug: The step whose handler it was.
+        run_id: The run that it worked on.
+    """
+
+    def __init__(self, flow_slug: str, step_slug: str, run_id: str) -> None:
+        super().__init__(flow_slug, step_slug, run_id)
+        self.flow_slug = flow_slug
+        self.step_slug = step_slug
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return (
+            f"the handler of step {self.step_slug!r} of flow {self.flow_slug!r} has cancelled all "
+            f"tasks of the event loop in run {self.run_id}, those of the worker among them. Let it "
+            "cancel only tasks that it has made (asyncio.TaskGroup), or run an event loop of its "
+            "own in a thread"
+        )
 
 
 class WorkerOptionsInvalid(PgflowError, ValueError):

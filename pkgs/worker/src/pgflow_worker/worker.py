@@ -21,10 +21,11 @@ from pgflow_dsl import Flow
 
 from pgflow_worker._compile import compile_flows
 from pgflow_worker._crew import Crew
-from pgflow_worker._ending import LastWords, end_task
+from pgflow_worker._ending import LastWords, end_task, uninterrupted
 from pgflow_worker._exchange import Exchange
 from pgflow_worker._execute import TaskRunner
 from pgflow_worker._executors import Executors
+from pgflow_worker._guard import Guard
 from pgflow_worker._heartbeat import Heartbeat
 from pgflow_worker._hunter import Hunter
 from pgflow_worker._inputs import Inputs
@@ -117,10 +118,12 @@ class Worker:
         self._observer: Final = Observer(
             self.worker_id, self._registry.flow_slugs, self._options, self._link
         )
+        self._guard: Final = Guard()
         runner = TaskRunner(
-            outbox, self._executors, self._reach, self._hand_back, self._settle, self._observer
+            *(outbox, self._executors, self._reach, self._hand_back, self._settle),
+            *(self._observer, self._guard),
         )
-        self._crew: Final = Crew(self._registry, outbox, runner)
+        self._crew: Final = Crew(self._registry, outbox, runner, self._guard)
         self._exchange: Final = Exchange(
             worker_id=self.worker_id,
             flow_slugs=self._registry.flow_slugs,
@@ -176,6 +179,7 @@ class Worker:
             SchemaMissing: pgflow is not installed in the database.
             DatabaseUnreachable: The database could not be reached at the start. Later on the worker
                 waits for it, however long it takes.
+            LoopCancelled: A handler has cancelled all tasks of the event loop.
         """
         self._become(WorkerState.STARTING)
         try:
@@ -198,8 +202,14 @@ class Worker:
             stack.push_async_callback(self._reach.transactions.close)
             stack.push_async_callback(self._observer.close)
             await self._live(stack)
-            with translate_errors():
-                await self._serve(stack)
+            self._guard.stand()
+            stack.push_async_callback(self._guard.leave)
+            try:
+                with translate_errors():
+                    await self._serve(stack)
+            except asyncio.CancelledError:
+                self._guard.explain()
+                raise
 
     async def _start(self) -> None:
         # The first connection is not retried: a wrong URL should say so, not wait.
@@ -253,7 +263,9 @@ class Worker:
             raise
         finally:
             ending.cancel()
-            await self._drain(parts)
+            drain = self._drain(parts)
+            # Whoever has cancelled all tasks once may do so again.
+            await (uninterrupted(drain) if self._guard.is_hit else drain)
         for part in parts:
             if part.done():
                 part.result()
@@ -314,7 +326,8 @@ class Worker:
         finally:
             finished.cancel()
             at_once.cancel()
-        self._last_words.begin(is_brief=self._at_once.is_set() or not self._exchange.held)
+        is_urgent = self._at_once.is_set() and not self._guard.is_hit
+        self._last_words.begin(is_brief=is_urgent or not self._exchange.held)
         await self._last_words.say(self._hand_all_back)
 
     async def _hand_all_back(self) -> None:
@@ -327,6 +340,8 @@ class Worker:
             logger.warning("handing back %d tasks that did not finish in time", len(rows))
             await self._control.call(lambda conn: release_tasks(conn, rows))
             self._exchange.drop(rows)
+        if self._guard.is_hit:
+            await self._exchange.report_rest(self._control)
         await self._exchange.release_unknown(self._control)
         # The results of those that finished.
         await self._exchange.wait_until_empty()
@@ -358,20 +373,13 @@ class Worker:
 
     def _heartbeat(self) -> Heartbeat:
         loop = asyncio.get_running_loop()
-
-        def on_deprecated() -> None:
-            loop.call_soon_threadsafe(self._deprecated)
-
-        def on_unknown() -> None:
-            loop.call_soon_threadsafe(self._registration.renew)
-
         return Heartbeat(
             self._conninfo,
             self.worker_id,
             self._options.heartbeat_interval.total_seconds(),
             self._options.lease.total_seconds(),
-            on_deprecated=on_deprecated,
-            on_unknown=on_unknown,
+            on_deprecated=lambda: loop.call_soon_threadsafe(self._deprecated),
+            on_unknown=lambda: loop.call_soon_threadsafe(self._registration.renew),
             outage=self._outage,
         )
 
