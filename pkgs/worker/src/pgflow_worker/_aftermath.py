@@ -36,7 +36,7 @@ class Aftermath:
 
     def add(self, failures: Iterable[Failure]) -> None:
         """Take in failures that were reported just now."""
-        if self._metrics is None and not logger.isEnabledFor(logging.INFO):
+        if self._metrics is None and not logger.isEnabledFor(logging.WARNING):
             return
         self._failures = [*self._failures, *failures][-_MOST:]
         self._filled.set()

@@ -80,15 +80,13 @@ def test_options_and_schemas_are_brought_up_to_date_and_told(pg: Engine):
         {"type": "array"},
     )
     assert pg.value("select opt_timeout from pgflow.flows") == 7
-    former, again = shape(changed, timeout=8), shape(changed, timeout=8)
-    former["steps"] = [changed | {"takesFlowInput": True, "outputSchema": None}]
+    other, again = shape(changed | {"outputSchema": None}, timeout=8), shape(changed, timeout=8)
     query = "select pgflow.ensure_flow_compiled('site', %s) -> 'updates'"
-    assert pg.value(query, Jsonb(former)) == [
+    assert pg.value(query, Jsonb(other)) == [
         "output_schema of step a is another",
-        "takes_flow_input of step a is true and was false",
         "timeout of the flow is 8 and was 7",
     ]
-    assert len(pg.value(query, Jsonb(again))) == 2
+    assert len(pg.value(query, Jsonb(again))) == 1
     assert pg.value(query, Jsonb(again)) == []
 
 
