@@ -47,7 +47,7 @@ class Crew:
         self._given_up: dict[asyncio.Task[None], Attempt] | None = None
         self._not_begun: Final[list[TaskRow]] = []
         self._cut_off: Final[list[Attempt]] = []
-        self._unknown: Final[set[tuple[str, str]]] = set()
+        self._unknown: Final[set[tuple[str | None, str]]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)

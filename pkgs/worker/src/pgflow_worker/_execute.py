@@ -14,7 +14,7 @@ from pgflow_worker._about import about
 from pgflow_worker._attempt import Attempt, current_attempt
 from pgflow_worker._executors import Executors
 from pgflow_worker._faults import Fault, HandlerTimeout, describe
-from pgflow_worker._guard import Guard
+from pgflow_worker._guard import Guard, cancelled_by
 from pgflow_worker._joining import current_headers
 from pgflow_worker._observer import Observer
 from pgflow_worker._outbox import Outbox
@@ -23,7 +23,6 @@ from pgflow_worker._room import NoRoom
 from pgflow_worker._surroundings import Nearby, Reach
 from pgflow_worker._thread_connection import ThreadConnection
 from pgflow_worker._transactions import AttemptRefused
-from pgflow_worker.errors import LoopCancelled
 
 logger: Final = logging.getLogger("pgflow.worker")
 
@@ -106,9 +105,7 @@ class TaskRunner:
 
     def blame(self, attempt: Attempt) -> None:
         """Fail an attempt whose handler has cancelled all tasks of the loop."""
-        row = attempt.row
-        error = LoopCancelled(row.flow_slug, row.step_slug, row.run_id)
-        self._fail(row, describe(error), time.perf_counter())
+        self._fail(attempt.row, describe(cancelled_by(attempt)), time.perf_counter())
 
     def _is_over(self, attempt: Attempt) -> bool:
         """Tell whether the worker, or the end of all tasks, has cancelled an attempt.

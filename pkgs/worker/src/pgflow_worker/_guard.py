@@ -44,8 +44,13 @@ class Guard:
             LoopCancelled: A handler has cancelled all tasks.
         """
         if self.culprit is not None:
-            row = self.culprit.row
-            raise LoopCancelled(row.flow_slug, row.step_slug, row.run_id) from None
+            raise cancelled_by(self.culprit) from None
+
+
+def cancelled_by(attempt: Attempt) -> LoopCancelled:
+    """Return the error of an attempt whose handler has cancelled all tasks."""
+    step = attempt.handler.step
+    return LoopCancelled(flow_slug=step.flow.slug, step_slug=step.slug, run_id=attempt.row.run_id)
 
 
 class _Bait(asyncio.Task[bool]):

@@ -23,7 +23,7 @@ class Tracebacks:
     """
 
     def __init__(self) -> None:
-        self._shown_at: Final[dict[tuple[str, ...], float]] = {}
+        self._shown_at: Final[dict[tuple[str | None, ...], float]] = {}
 
     def log(
         self,

@@ -77,7 +77,7 @@ class LoopCancelled(PgflowError):
         run_id: The run that it worked on.
     """
 
-    def __init__(self, flow_slug: str, step_slug: str, run_id: str) -> None:
+    def __init__(self, *, flow_slug: str, step_slug: str, run_id: str) -> None:
         super().__init__(flow_slug, step_slug, run_id)
         self.flow_slug = flow_slug
         self.step_slug = step_slug

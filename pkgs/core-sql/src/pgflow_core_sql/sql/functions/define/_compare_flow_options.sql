@@ -10,7 +10,6 @@ create or replace function pgflow._compare_flow_options(options jsonb, former js
 returns text []
 language sql
 immutable
-set search_path to pg_catalog, pg_temp
 begin atomic
   select coalesce(array_agg(
     case when field.key like '%schema' then format('%s of %s is another', field.key, owner.key)
@@ -18,7 +17,7 @@ begin atomic
         _compare_flow_options.former -> owner.key -> field.key)
     end
     order by owner.key, field.key
-  ), '{}')
+  ), '{}') as changes
   from jsonb_each(_compare_flow_options.options) as owner
   cross join lateral jsonb_each(owner.value) as field
   where field.value is distinct from _compare_flow_options.former -> owner.key -> field.key;
