@@ -14,7 +14,8 @@ import psycopg
 from tests.chaos.inputs import blocking
 from tests.chaos.world import World
 from tests.support.proxy import Fault
-from tests.support.replicas import crash
+from tests.support.replicas import PATIENCE, crash
+from tests.support.waiting import until
 
 BLOCKED_LOOP = "event loop blocked by a handler"
 # A worker is lost after seven seconds of silence.
@@ -95,10 +96,10 @@ def kill_server(world: World, dice: random.Random) -> None:
 def kill_backend(world: World, dice: random.Random) -> None:
     # The server takes it for a crash of its own, ends all sessions and recovers.
     with world.connect() as conn:
-        pids = _pids_of_workers(conn)
-        if pids:
-            os.kill(dice.choice(pids), signal.SIGKILL)
-            _wait_until_cut(conn)
+        # Workers may just have lost all of their connections.
+        pids = until(lambda: _pids_of_workers(conn), PATIENCE)
+        os.kill(dice.choice(pids), signal.SIGKILL)
+        _wait_until_cut(conn)
 
 
 @fault("server restarted")
