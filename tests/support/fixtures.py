@@ -1,17 +1,21 @@
 """The fixtures of every package: one server a session, one fresh database a test."""
 
 import itertools
+import os
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from pgflow_cli.embedded import EmbeddedServer
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
+from tests.support.pgbouncer import MODES, PgBouncer, pgbouncer
 from tests.support.processes import no_process_left
 from tests.support.servers import throwaway_server
 
 TEMPLATE = "pgflow_template"
+POOLER_VARIABLE = "PGFLOW_TEST_POOLER"
 
 _numbers = itertools.count(1)
 
@@ -47,20 +51,34 @@ def template_db(postgres: EmbeddedServer) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def pooler_of_all(postgres: EmbeddedServer) -> Iterator[PgBouncer | None]:
+    """The PgBouncer that PGFLOW_TEST_POOLER asks for; None where it does not."""
+    mode = os.environ.get(POOLER_VARIABLE)
+    if not mode:
+        yield None
+        return
+    with pgbouncer(postgres, **MODES[mode]) as pooler:
+        yield pooler
+
+
 @pytest.fixture
-def db(postgres: EmbeddedServer, template_db: str) -> Iterator[str]:
+def db(
+    postgres: EmbeddedServer, template_db: str, pooler_of_all: PgBouncer | None
+) -> Iterator[str]:
     """The URL of a fresh database with pgflow's schema, dropped after the test."""
     name = f"test_{next(_numbers)}"
     create = sql.SQL("create database {} template {} strategy file_copy")
     _administer(postgres, create.format(sql.Identifier(name), sql.Identifier(template_db)))
-    yield postgres.url(name)
+    yield (pooler_of_all or postgres).url(name)
     _administer(postgres, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def conn(db: str) -> Iterator[psycopg.Connection]:
-    """An autocommit connection to the test's database."""
-    with psycopg.connect(db, autocommit=True) as connection:
+def conn(db: str, postgres: EmbeddedServer) -> Iterator[psycopg.Connection]:
+    """An autocommit connection to the test's database, with no pooler before it."""
+    url = postgres.url(str(conninfo_to_dict(db)["dbname"]))
+    with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,17 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.support.waiting import until
 
 PORT = 6432
+_PREPARED = "max_prepared_statements"
+# Before this version there was no such setting, and nothing was kept.
+_KNOWS_PREPARED = (1, 21)
 USUAL = {"pool_mode": "transaction", "default_pool_size": "2", "server_login_retry": "1"}
+# What whole test suites run through, by name. A server connection in session mode is its client's
+# as long as that lives; the last forgets each prepared statement, as Supavisor does.
+MODES: dict[str, dict[str, str]] = {
+    "session": {"pool_mode": "session", "default_pool_size": "60"},
+    "transaction": {"pool_mode": "transaction", "default_pool_size": "5"},
+    "unprepared": {"pool_mode": "transaction", "default_pool_size": "5", _PREPARED: "0"},
+}
 
 
 class PgBouncer:
@@ -31,6 +42,8 @@ class PgBouncer:
         to = conninfo_to_dict(server.url())
         # The account that may enter the folder of the server's socket; PgBouncer shuns root.
         self._account = pwd.getpwuid(Path(str(to["host"])).stat().st_uid)
+        if version() < _KNOWS_PREPARED:
+            settings = {name: settings[name] for name in settings if name != _PREPARED}
         lines = [
             "[databases]",
             f"* = host={to['host']} port={to['port']} user={to['user']}",
@@ -80,6 +93,13 @@ def program() -> Path | None:
     """Find the program; distributions keep it where only administrators look."""
     found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
     return Path(found) if found else None
+
+
+def version() -> tuple[int, int]:
+    """Read which version the program is of."""
+    said = subprocess.run([str(program()), "--version"], capture_output=True, text=True, check=True)
+    major, minor = re.findall(r"\d+", said.stdout)[:2]
+    return int(major), int(minor)
 
 
 @contextmanager
