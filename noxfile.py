@@ -165,6 +165,17 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def poolers(session: nox.Session) -> None:
+    """The tests of poolers, and the acceptance tests through PgBouncer. Not by default."""
+    sync(session, "test")
+    session.run("pytest", "tests/poolers", *session.posargs)
+    for mode in ("session", "transaction", "unprepared"):
+        session.run(
+            *("pytest", "tests/acceptance", *session.posargs), env={"PGFLOW_TEST_POOLER": mode}
+        )
+
+
+@nox.session
 def dask(session: nox.Session) -> None:
     """Handlers on a cluster of Dask, an executor like any other. Not by default."""
     sync(session, "dask")
