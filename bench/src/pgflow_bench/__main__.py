@@ -61,7 +61,8 @@ def main(
     for group in sorted({each.group for each in figures}):
         rows = {each: figure for each, figure in figures.items() if each.group == group}
         click.echo(f"\n{group}\n\n{table_of(rows)}")
-    said = {"postgresql": version, "settings": SETTINGS, "repeats": repeats}
+    form = "full" if full else "quick"
+    said = {"postgresql": version, "settings": SETTINGS, "repeats": repeats, "form": form}
     result = document(figures, said)
     if out is None and full and not only:
         out = _RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{platform.machine()}-{os.cpu_count()}.json"
