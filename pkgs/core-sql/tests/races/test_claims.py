@@ -1,5 +1,7 @@
 """Claims beside claims, recovery and cancelling: nobody waits for a claim but who ends tasks."""
 
+from collections.abc import Callable
+
 import pytest
 from core_sql_support import Engine, Refusal, Session, in_turn, mapping, sessions, step
 
@@ -126,6 +128,29 @@ def test_a_task_that_is_handed_back_is_claimed_only_then(pg: Engine, db: str):
         other.commit()
     assert pg.complete((task, 1)) == [Refusal("a", 0, 1, "queued")]
     assert pg.claim_one().attempt == 2
+
+
+@pytest.mark.parametrize("call", ["complete", "report_and_claim", "fail", "release"])
+def test_a_report_that_waits_while_its_task_is_claimed_anew_does_nothing(
+    pg: Engine, db: str, call: str
+):
+    """What the lock is waited for to see is a started task again, but of another attempt."""
+    pg.flow("site", {"a": step()})
+    run_id = pg.start("site")
+    task = pg.claim_one()
+    with sessions(db, 2, pg.flows) as (one, other):
+        one.release(task)
+        again = one.claim_one()
+        calls: dict[str, Callable[[], object]] = {
+            "complete": lambda: other.complete((task, "late")),
+            "report_and_claim": lambda: other.report_and_claim([(task, "late")])[1],
+            "fail": lambda: other.fail(task),
+            "release": lambda: other.release(task),
+        }
+        answer = in_turn(pg.conn, one, other, calls[call])
+    assert answer == (0 if call == "release" else [Refusal("a", 0, 1, "stale_attempt")])
+    assert pg.task(again, "status, attempts_count") == ("started", 2)
+    assert pg.run(run_id, "status") == "started"
 
 
 def test_recovery_passes_over_marks_that_their_worker_is_taking_back(pg: Engine, db: str):
