@@ -18,6 +18,7 @@ def test_pages_are_served_whatever_their_place(site: Site):
         assert page.status == 200
         assert "/assets/js/main.js" in page.body
     assert site.ask("/nowhere").status == 404
+    assert site.ask("/api/flows/%00").status == 400
 
 
 def test_a_run_is_followed_from_its_start_to_its_end(site: Site, flows: Flows):

@@ -37,6 +37,8 @@ _STATUSES: Final[dict[type[Exception], int]] = {
     RunCompleted: 409,
     RunExists: 409,
     DatabaseUnreachable: 503,
+    # Such as a NUL in a name: no text of PostgreSQL has one.
+    psycopg.DataError: 400,
 }
 
 
