@@ -52,9 +52,11 @@ def test_handlers_run_in_processes_that_end_with_the_worker(db: str):
 
 def test_a_process_that_is_killed_costs_one_attempt(db: str, conn: psycopg.Connection):
     assert asyncio.run(run_flow(samples.suicidal, None, db)) == {"die_once": 2}
-    row = conn.execute("select error_message from pgflow.task_attempts").fetchone()
+    row = conn.execute("select error_message, traceback from pgflow.task_attempts").fetchone()
     assert row is not None
     assert "signal 9" in row[0]
+    # That of the worker says nothing about the handler.
+    assert row[1] is None
 
 
 def test_a_process_that_is_long_in_coming_is_waited_for_at_no_cost(

@@ -8,6 +8,8 @@ from typing import Final
 
 from pgflow_dsl.errors import DataInvalid, FinalError, RetryAfter
 
+from pgflow_worker.errors import LoopCancelled
+
 # As many characters as the database keeps of a message and of a traceback.
 _LONGEST: Final = 10_000
 _LARGEST_INT: Final = 2**31 - 1
@@ -55,10 +57,11 @@ def describe(error: BaseException) -> Fault:
     if isinstance(error, RetryAfter):
         delay = min(math.ceil(error.delay.total_seconds()), _LARGEST_INT)
     is_data = isinstance(error, DataInvalid)
+    is_own = is_data or isinstance(error, HandlerTimeout | ProcessLost | LoopCancelled)
     return Fault(
         message=_storable(f"{name}: {text}" if text else name)[:_LONGEST],
         error_type=name,
-        traceback=None if is_data or isinstance(error, HandlerTimeout) else _traceback(error),
+        traceback=None if is_own else _traceback(error),
         is_final=is_data or isinstance(error, FinalError),
         retry_delay=delay,
     )

@@ -53,7 +53,7 @@ class Tracebacks:
             logger.name, level, __file__, 0, message, arguments, None, extra=extra
         )
         # Where formatters keep and look for an exception that is text already.
-        record.exc_text = traceback
+        record.exc_text = traceback and traceback.rstrip()
         logger.handle(record)
 
     def _is_news(self, row: TaskRow, traceback: str) -> bool:
