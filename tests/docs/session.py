@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import importlib
 import inspect
 import os
 import re
@@ -56,6 +57,7 @@ class Reader:
         self.module = ModuleType("page")
         vars(self.module)["DATABASE_URL"] = database_url
         self.loop = asyncio.new_event_loop()
+        self.aside: dict[str, ModuleType | None] = {}
         self.workers: list[subprocess.Popen[bytes]] = []
         # What commands print in truth, where a page shows something else: command, shown, printed.
         self.stale: list[tuple[str, str, str]] = []
@@ -76,6 +78,10 @@ class Reader:
             file = getattr(sys.modules[name], "__file__", None) or ""
             if name == "page" or file.startswith(str(self.folder)):
                 del sys.modules[name]
+        for name, module in self.aside.items():
+            sys.modules.pop(name, None)
+            if module is not None:
+                sys.modules[name] = module
 
     def do(self, block: Block) -> None:
         """Do what a block says."""
@@ -90,6 +96,11 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text)
             compile(block.text, block.title, "exec")
+            # Another test may have a module of that name.
+            name = Path(Path(block.title).parts[0]).stem
+            if name not in self.aside:
+                self.aside[name] = sys.modules.pop(name, None)
+            importlib.invalidate_caches()
         elif not block.includes:
             self.run(block)
 
