@@ -160,7 +160,7 @@ def use_up_connections(world: World, dice: random.Random) -> None:
 @fault("runs locked by somebody")
 def hold_runs(world: World, dice: random.Random) -> None:
     # Longer than a report waits before it passes over them.
-    with psycopg.connect(world.url) as conn:
+    with world.connect() as conn, conn.transaction():
         conn.execute("""
             select from pgflow.runs where run_id in (
               select run_id from pgflow.runs where status = 'started' order by random() limit 3
