@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pgflow_cli.database import Database
     from pgflow_cli.reloading import Reloader
     from pgflow_cli.ui.opening import OpenDashboard
+
+LIBRARIES: Final = ("watchfiles", "starlette", "uvicorn")
 
 
 @click.command()
@@ -40,6 +42,7 @@ def dev(
     from pgflow_cli.reloading import Reloader, folders_of
     from pgflow_cli.ui.opening import open_dashboard
 
+    _check_libraries()
     log_to_stderr("info", as_json=False)
     reloader = Reloader(_worker_arguments(targets, database_url), folders_of(targets))
     database = ready_database(database_url, install=True)
@@ -48,6 +51,16 @@ def dev(
     if is_opened:
         click.launch(opened.address)
     return asyncio.run(_run(reloader, opened))
+
+
+def _check_libraries() -> None:
+    # All at once: whoever installs what one part lacks would next hear of the other.
+    from importlib.util import find_spec
+
+    from pgflow_worker import ExtraMissing
+
+    if any(find_spec(library) is None for library in LIBRARIES):
+        raise ExtraMissing("pgflow dev", "pgflow-cli[reload,ui]")
 
 
 def _worker_arguments(targets: Sequence[str], option: str | None) -> list[str]:
