@@ -130,8 +130,8 @@ class _Signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
                 loop.add_signal_handler(number, self._receive, number)
-            except NotImplementedError:
-                # Windows: a handler runs between two instructions of the main thread.
+            except NotImplementedError:  # On Windows loops take no signals.
+                # There a handler runs between two instructions of the main thread.
                 def pass_on(got: int, frame: object) -> None:
                     loop.call_soon_threadsafe(self._receive, got)
 

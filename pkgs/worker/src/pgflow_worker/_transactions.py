@@ -61,11 +61,11 @@ class AttemptConnection(Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether it is open, and nobody is at work with it any more."""
-        raise NotImplementedError
+        ...
 
     async def begin(self, row: TaskRow, idle_seconds: int) -> bool:
         """Begin; return whether the attempt still counts."""
-        raise NotImplementedError
+        ...
 
     async def complete(self, row: TaskRow, output: str) -> str | None:
         """Record the output and commit; return why it was refused, if it was."""

@@ -106,7 +106,7 @@ class Database(ABC):
 
         Returns:
             The connection; None where a pooler stands before the server, which may lend what
-            listens to others.
+            listens to others, and where there is only the caller's own.
         """
 
     @abstractmethod
@@ -235,7 +235,7 @@ class CallersConnection(Database):
         )
 
     async def open_listener(self) -> AsyncConnection[Any] | None:
-        raise NotImplementedError("the caller's connection is not for listening")
+        return None
 
     async def close(self) -> None:
         self._is_closed = True

@@ -108,7 +108,7 @@ class Database(ABC):
 
         Returns:
             The connection; None where a pooler stands before the server, which may lend what
-            listens to others.
+            listens to others, and where there is only the caller's own.
         """
 
     @abstractmethod
@@ -237,7 +237,7 @@ class CallersConnection(Database):
         )
 
     def open_listener(self) -> Connection[Any] | None:
-        raise NotImplementedError("the caller's connection is not for listening")
+        return None
 
     def close(self) -> None:
         self._is_closed = True
