@@ -166,6 +166,13 @@ def test_keys_that_expired_long_ago_go_and_others_stay(engine: Engine, chain: st
     assert runs(engine) == 5
 
 
+def test_a_living_worker_stays_whatever_the_age(engine: Engine, chain: str):
+    engine.conn.execute("select pgflow.register_worker(gen_random_uuid(), '{chain}')")
+    before = engine.value("select count(*) from pgflow.workers")
+    engine.value("select pgflow.prune_data_older_than('0')")
+    assert engine.value("select count(*) from pgflow.workers") == before
+
+
 def test_workers_that_died_long_ago_go_unless_they_hold_a_task(engine: Engine, chain: str):
     engine.start(chain)
     engine.claim()

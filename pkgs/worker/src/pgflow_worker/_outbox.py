@@ -35,7 +35,8 @@ class Outbox:
         """Add what an attempt returned, as JSON text; what no jsonb can hold is a failure."""
         size = len(output)
         if size * _MOST_BYTES_A_CHARACTER > _LARGEST_OUTPUT:
-            size = len(output.encode())
+            # Known of a text without a look at it; to encode one of this size holds up the loop.
+            size = size if output.isascii() else len(output.encode())
             if size > _LARGEST_OUTPUT:
                 told = f"the output has {size:,} bytes of JSON, and jsonb holds {_LARGEST_OUTPUT:,}"
                 self.add_failure(Failure(row=row, message=told, is_final=True))

@@ -137,7 +137,8 @@ class AsyncClient(AsyncSender):
             flow: The flow, or its slug where its code is not at hand.
             input: What the run starts with: a value of the flow's input type; given a slug,
                 anything that has a JSON form.
-            run_id: Id of the run, to start it at most once; None makes one.
+            run_id: Id of the run, to start it at most once; None makes one. Never that of a run
+                that was deleted: a worker may still hold a task of it.
             idempotency_key: A text of 1 to 500 characters. Where a run of the flow was started
                 with it before, that run is returned, and nothing is started.
             key_lifetime: How long the key stands for this run; None is for as long as it is kept.

@@ -173,6 +173,11 @@ def test_a_shape_that_is_the_same_never_loses_data(pg: Engine):
     assert pg.run(run_id, "status") == "started"
 
 
+def test_a_misspelt_key_is_named(pg: Engine):
+    with pytest.raises(psycopg.errors.Error, match="step b has no deps"):
+        ensure(pg, shape(A, {"slug": "b", "deps": ["a"]}))
+
+
 @pytest.mark.parametrize(
     ("code", "state"),
     [
@@ -185,6 +190,10 @@ def test_a_shape_that_is_the_same_never_loses_data(pg: Engine):
         (shape(A | {"dependencies": {"b": 1}}), "PF005"),
         (shape(A | {"dependencies": ["ghost"]}), "PF003"),
         (shape(A, A | {"dependencies": ["a"]}), "PF005"),
+        (shape(A, {"slug": "b", "deps": ["a"]}), "PF005"),
+        (shape(A | {"options": {"max_attempts": 1}}), "PF005"),
+        (shape(A, startDelay=1), "PF005"),
+        (shape(A) | {"input_schema": {}}, "PF005"),
     ],
     ids=str,
 )

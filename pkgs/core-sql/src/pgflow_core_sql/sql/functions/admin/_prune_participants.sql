@@ -1,4 +1,4 @@
--- Delete keys that expired, and workers that were last alive, before an instant.
+-- Delete keys that expired, and lost workers that were last alive, before an instant.
 --
 -- Parameters:
 --   before: the instant.
@@ -25,10 +25,11 @@ begin
   where worker.worker_id = any (array(
     select gone.worker_id
     from pgflow.workers as gone
-    where gone.last_heartbeat_at < _prune_participants.before and not exists (
-      select from pgflow.step_tasks as task
-      where task.last_worker_id = gone.worker_id and task.status = 'started'
-    )
+    where gone.last_heartbeat_at < _prune_participants.before and pgflow._is_lost(gone)
+      and not exists (
+        select from pgflow.step_tasks as task
+        where task.last_worker_id = gone.worker_id and task.status = 'started'
+      )
     limit _prune_participants.quantity
     for update skip locked
   ));
@@ -36,4 +37,4 @@ end
 $$;
 
 comment on function pgflow._prune_participants is
-'Delete keys that expired, and workers that were last alive, before an instant.';
+'Delete keys that expired, and lost workers that were last alive, before an instant.';

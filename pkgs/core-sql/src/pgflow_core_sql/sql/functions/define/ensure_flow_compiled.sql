@@ -34,6 +34,7 @@ begin
       detail = format('flow_slug=%s', ensure_flow_compiled.flow_slug),
       hint = 'a shape is {"steps": [...]}';
   end if;
+  perform pgflow._require_known_keys(ensure_flow_compiled.flow_slug, ensure_flow_compiled.shape);
   perform pg_advisory_xact_lock(
     hashtextextended('pgflow compile ' || ensure_flow_compiled.flow_slug, 0)
   );

@@ -3,7 +3,8 @@
 -- Parameters:
 --   flow_slug: the flow.
 --   input: the flow input; an array where the flow has a map over it.
---   run_id: id of the run; NULL makes one.
+--   run_id: id of the run; NULL makes one. Never that of a run that was deleted: a worker that
+--     still holds a task of that one could report it to this.
 --   priority, tags, delay, trace_context: as in start_flows.
 --   idempotency_key: a text of the caller's, 1 to 500 characters; where a run of the flow was
 --     started with it before, that run is returned and nothing is started. NULL is none.

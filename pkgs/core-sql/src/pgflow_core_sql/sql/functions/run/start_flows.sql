@@ -3,7 +3,7 @@
 -- Parameters:
 --   flow_slug: the flow.
 --   inputs: one flow input a run; an array where the flow has a map over the flow input.
---   run_ids: ids of the runs in the same order; NULL makes new ones.
+--   run_ids: ids of the runs in the same order, see start_flow; NULL makes new ones.
 --   priority: runs with a higher priority have their tasks claimed first; what is beyond the range
 --     of smallint is brought into it.
 --   tags: {name: JSON value} to find the runs by; NULL is none.
