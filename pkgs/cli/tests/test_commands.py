@@ -48,7 +48,8 @@ def test_install_brings_an_empty_database_to_this_version(pgflow: Command, conn:
 
     assert (first.code, second.code) == (0, 0)
     assert "0001_definition" in first.out
-    assert "already" in second.out
+    assert "already in database" in second.out
+    assert "which PGFLOW_DATABASE_URL names" in second.out
     assert pgflow("install", "--check").code == 0
     assert json.loads(pgflow("install", "--json").out)["applied"] == []
 

@@ -92,7 +92,7 @@ def test_options_that_make_no_sense_are_refused(
 
 
 def test_runs_are_listed_with_what_is_known_of_them(pgflow: InProcess, conn: Any, flows: None):
-    assert pgflow("runs", "list").out == "no such runs\n"
+    assert pgflow("runs", "list").out == "no runs\n"
     done = start(pgflow, "add", "1", "--tag", "tenant=7")
     finish(conn)
     failed = start(pgflow, "add", "2", "--tag", "tenant=8")

@@ -72,6 +72,17 @@ class Database:
         """Whether it is the embedded server's."""
         return self.source == EMBEDDED
 
+    @property
+    def place(self) -> str:
+        """Which it is, in words, without what is secret in its URL."""
+        if self.is_embedded:
+            return f"the embedded database in {embedded_root().parent}"
+        from psycopg.conninfo import conninfo_to_dict
+
+        named = conninfo_to_dict(self.url)
+        name = named.get("dbname") or os.environ.get("PGDATABASE") or "of the user's name"
+        return f"database {name}, which {self.source} names"
+
 
 def open_database(option: str | None = None) -> Database:
     """Find the database, and start the embedded server if it is that one's.

@@ -84,7 +84,7 @@ def run_lines(run: RunProgress, attempts: Sequence[FailedAttempt] | None) -> Ite
 def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     """Give the lines that list runs."""
     if not runs:
-        yield "no such runs"
+        yield "no runs"
         return
     heads = ("run", "flow", "status", "started", "time", "tags", "why")
     rows = [_summary_row(run) for run in runs]

@@ -125,9 +125,9 @@ def _install(option: str | None, as_json: bool, *, roles: bool) -> int:
         told = {"before": done.before, "after": done.after, "applied": done.applied}
         print_json(told | {"roles": {role.name: role.members for role in found}} if roles else told)
     else:
-        state = "is installed" if done.applied else "was installed already"
+        state = "is now in" if done.applied else "was already in"
         more = " Applied:" if done.applied else ""
-        click.echo(f"pgflow {state}, in schema version {done.after}.{more}")
+        click.echo(f"pgflow {state} {database.place}: schema version {done.after}.{more}")
         for name in done.applied:
             click.echo(f"  {name}")
         for role in found:
