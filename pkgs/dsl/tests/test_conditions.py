@@ -212,3 +212,30 @@ def test_a_skipped_dependency_is_none_and_a_present_null_is_checked(
         both.bind('{"fetch": null}', None, None, context)
     assert number.load_output(None) is None
     assert maybe.load_output("null") is None
+
+
+def test_dependents_of_a_step_that_may_be_skipped_must_take_none() -> None:
+    flow = Flow("f", input=int)
+
+    @flow.step(when_exhausted="skip")
+    def maybe(n: int = flow.input) -> int:
+        return n
+
+    def takes(n: int) -> None: ...
+
+    loose: Any = flow
+
+    with pytest.raises(
+        DefinitionError,
+        match=r"parameter 'n' of type int must also take None.*'maybe'.*`int \| None`",
+    ):
+        loose.add(takes, maybe.output)
+
+    @flow.step
+    def fine(n: int | None = maybe.output) -> None: ...
+
+    @flow.step(when_exhausted="skip-cascade")
+    def cascading(n: int = flow.input) -> int:
+        return n
+
+    assert flow.add(takes, cascading.output).slug == "takes"

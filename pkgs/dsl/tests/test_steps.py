@@ -379,23 +379,3 @@ def test_a_name_that_is_no_slug_asks_for_one(flow: Flow[int]) -> None:
     with refused("the slug 'größe' may hold only ASCII letters"):
         flow.add(größe, flow.input)
     assert flow.step(slug="groesse").add(größe, flow.input).slug == "groesse"
-
-
-def test_dependents_of_a_step_that_may_be_skipped_must_take_none(flow: Flow[int]) -> None:
-    @flow.step(when_exhausted="skip")
-    def maybe(n: int = flow.input) -> int:
-        return n
-
-    def takes(n: int) -> None: ...
-
-    with refused(r"parameter 'n' of type int must also take None.*'maybe'.*`int \| None`"):
-        untyped(flow).add(takes, maybe.output)
-
-    @flow.step
-    def fine(n: int | None = maybe.output) -> None: ...
-
-    @flow.step(when_exhausted="skip-cascade")
-    def cascading(n: int = flow.input) -> int:
-        return n
-
-    assert flow.add(takes, cascading.output).slug == "takes"

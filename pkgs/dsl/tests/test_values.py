@@ -4,7 +4,7 @@ import enum
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, Ty
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pgflow_dsl import DefinitionError, Flow, HandlerOutputInvalid, Step
+from pgflow_dsl import DefinitionError, HandlerOutputInvalid
 from pydantic import (
     AfterValidator,
     Base64Bytes,
@@ -29,6 +27,8 @@ from pydantic import (
     field_validator,
 )
 from typing_extensions import TypedDict
+
+from pkgs.dsl.tests.values import Order, chain, through_json
 
 T = TypeVar("T")
 
@@ -82,13 +82,6 @@ class Even(BaseModel):
         return n
 
 
-@dataclass
-class Order:
-    number: int
-    lines: dict[UUID, Decimal] = field(default_factory=dict[UUID, Decimal])
-    raw: bytes = b""
-
-
 class Movie(TypedDict):
     title: str
     poster: NotRequired[bytes]
@@ -110,29 +103,6 @@ class Plain(enum.Enum):
 class Pair(NamedTuple):
     left: int
     right: str
-
-
-def chain(kind: Any) -> tuple[Step[..., Any, Any], Step[..., Any, Any]]:
-    """Return a step that gives a type, and one that takes it from the first."""
-
-    def give() -> Any: ...
-    def take(value: Any) -> None: ...
-
-    give.__annotations__["return"] = kind
-    take.__annotations__["value"] = kind
-    flow = Flow("f")
-    giver: Any = flow.add(give)
-    return giver, flow.add(take, giver.output)
-
-
-def through_json(kind: Any, value: Any) -> Any:
-    """Return a value after its way from one step to the next."""
-    giver, taker = chain(kind)
-    text = giver.dump_output(value)
-    context: Any = None
-    _, kwargs = taker.bind(f'{{"give": {text}}}', None, None, context)
-    assert giver.load_output(text) == kwargs["value"]
-    return kwargs["value"]
 
 
 NOON = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
@@ -389,67 +359,3 @@ def test_stored_data_that_no_longer_fits_is_told() -> None:
     giver, _ = chain(Point)
     with pytest.raises(HandlerOutputInvalid, match="x: Field required"):
         giver.load_output('{"y": 1}')
-
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
-    lambda inner: (
-        st.lists(inner, max_size=5)
-        | st.dictionaries(
-            st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
-            inner,
-            max_size=5,
-        )
-    ),
-    max_leaves=20,
-)
-ANYTHING = chain(Any)
-TEXT = chain(str)
-BYTES = chain(bytes)
-ORDERS = chain(list[Order])
-
-
-@given(JSON_VALUES)
-def test_any_json_comes_back_as_it_was(value: Any) -> None:
-    giver, taker = ANYTHING
-    text = giver.dump_output(value)
-    context: Any = None
-    assert giver.load_output(text) == value
-    assert taker.bind(f'{{"give": {text}}}', None, None, context) == ([], {"value": value})
-
-
-@given(st.text())
-def test_text_is_either_stored_exactly_or_refused(value: str) -> None:
-    giver, _ = TEXT
-    is_storable = "\x00" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
-    if is_storable:
-        assert giver.load_output(giver.dump_output(value)) == value
-    else:
-        with pytest.raises(HandlerOutputInvalid):
-            giver.dump_output(value)
-
-
-@given(st.binary())
-def test_any_bytes_come_back_as_they_were(value: bytes) -> None:
-    giver, _ = BYTES
-    assert giver.load_output(giver.dump_output(value)) == value
-
-
-@given(
-    st.lists(
-        st.builds(
-            Order,
-            st.integers(),
-            st.dictionaries(st.uuids(), st.decimals(allow_nan=False, allow_infinity=False)),
-            st.binary(),
-        ),
-        max_size=3,
-    )
-)
-def test_any_dataclasses_come_back_as_they_were(value: list[Order]) -> None:
-    giver, _ = ORDERS
-    assert giver.load_output(giver.dump_output(value)) == value

@@ -4,7 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
+import pytest
 from pgflow_dsl import Context, Flow
+
+PATIENCE = timedelta(seconds=60)
+every_kind = pytest.mark.parametrize("kind", ["async", "sync"])
 
 
 def paying(kind: str, slug: str = "paying", **options: Any) -> Flow[int]:
@@ -40,6 +44,15 @@ def open_books(conn: psycopg.Connection[Any]) -> None:
     conn.execute("create table effects (run_id uuid, amount int)")
     conn.execute("create table accounts (balance int)")
     conn.execute("insert into accounts values (0)")
+
+
+def backends(conn: psycopg.Connection[Any]) -> list[int]:
+    """List the server's processes for transactional steps."""
+    rows = conn.execute(
+        "select pid from pg_stat_activity where application_name = 'pgflow transaction'"
+        " and datname = current_database()"
+    )
+    return [row[0] for row in rows]
 
 
 def value(conn: psycopg.Connection[Any], query: str) -> Any:

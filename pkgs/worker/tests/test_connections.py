@@ -338,3 +338,44 @@ def test_errors_that_may_go_away_are_known_from_those_that_stay(
     with psycopg.connect(db, autocommit=True) as conn, pytest.raises(DatabaseError) as raised:
         conn.execute(statement)
     assert is_transient(raised.value) is expected
+
+
+def test_a_statement_that_was_prepared_before_a_change_is_prepared_again(db: str):
+    async def call() -> list[Any]:
+        link = Link(db, "test", prepared_statements=True)
+        rows: list[Any] = []
+
+        async def read(conn: Any) -> None:
+            rows.append(await (await conn.execute("select * from changing")).fetchall())
+
+        async def change(conn: Any) -> None:
+            await conn.execute("alter table changing add b int")
+
+        async def create(conn: Any) -> None:
+            await conn.execute("create table changing (a int)")
+            await conn.execute("insert into changing values (1)")
+
+        await link.call(create)
+        await link.call(read)
+        await link.call(change)
+        await link.call(read)
+        await link.close()
+        return rows
+
+    assert asyncio.run(call()) == [[(1,)], [(1, None)]]
+
+
+def test_what_a_call_cannot_do_at_all_is_told_at_once(db: str):
+    async def call() -> None:
+        link = Link(db, "test", prepared_statements=None)
+
+        async def misspell(conn: Any) -> None:
+            await conn.execute("select nothing_of_the_kind()")
+
+        try:
+            with pytest.raises(DatabaseError, match="nothing_of_the_kind"):
+                await link.call(misspell, insists=True)
+        finally:
+            await link.close()
+
+    asyncio.run(call())

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from pgflow_cli.embedded import EmbeddedServer
 from pgflow_client import AsyncClient
-from pgflow_client.worker_protocol import DatabaseError, Link
 from pgflow_dsl import Flow
 from pgflow_worker import Worker, WorkerOptions
 from pgflow_worker._heartbeat import Heartbeat
@@ -361,44 +360,3 @@ def test_a_run_that_somebody_does_not_let_go_of_holds_up_no_other(
     assert undone(conn) == 0
     assert set(counting.calls.values()) == {1}
     assert caplog.text.count("another transaction holds") == 1
-
-
-def test_a_statement_that_was_prepared_before_a_change_is_prepared_again(db: str):
-    async def call() -> list[Any]:
-        link = Link(db, "test", prepared_statements=True)
-        rows: list[Any] = []
-
-        async def read(conn: Any) -> None:
-            rows.append(await (await conn.execute("select * from changing")).fetchall())
-
-        async def change(conn: Any) -> None:
-            await conn.execute("alter table changing add b int")
-
-        async def create(conn: Any) -> None:
-            await conn.execute("create table changing (a int)")
-            await conn.execute("insert into changing values (1)")
-
-        await link.call(create)
-        await link.call(read)
-        await link.call(change)
-        await link.call(read)
-        await link.close()
-        return rows
-
-    assert asyncio.run(call()) == [[(1,)], [(1, None)]]
-
-
-def test_what_a_call_cannot_do_at_all_is_told_at_once(db: str):
-    async def call() -> None:
-        link = Link(db, "test", prepared_statements=None)
-
-        async def misspell(conn: Any) -> None:
-            await conn.execute("select nothing_of_the_kind()")
-
-        try:
-            with pytest.raises(DatabaseError, match="nothing_of_the_kind"):
-                await link.call(misspell, insists=True)
-        finally:
-            await link.close()
-
-    asyncio.run(call())
