@@ -1,6 +1,6 @@
 -- Delete runs that ended longer ago than the policy of their flow keeps them.
 --
--- Also workers that were last alive, and keys that expired, before the longest of the policies.
+-- Also lost workers and expired keys of before the longest of the policies.
 -- Otherwise as prune_data_older_than. Flows that have no policy, nor a common one, keep all.
 --
 -- Parameters:

@@ -1,6 +1,6 @@
 -- Delete runs that ended longer ago than a span, with their history, a bounded number at a time.
 --
--- Also workers that were last alive, and keys that expired, longer ago than that. Definitions and
+-- Also lost workers and keys that expired, of longer ago than that. Definitions and
 -- runs that are under way stay, whatever their age. Safe beside running workers: what others hold
 -- is passed over, and nothing is waited for.
 --
