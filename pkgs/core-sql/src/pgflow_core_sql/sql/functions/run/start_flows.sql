@@ -3,7 +3,8 @@
 -- Parameters:
 --   flow_slug: the flow.
 --   inputs: one flow input a run; an array where the flow has a map over the flow input.
---   run_ids: ids of the runs in the same order, see start_flow; NULL makes new ones.
+--   run_ids: ids of the runs in the same order, see start_flow; NULL makes new ones, ordered as
+--     the inputs are.
 --   priority: runs with a higher priority have their tasks claimed first; what is beyond the range
 --     of smallint is brought into it.
 --   tags: {name: JSON value} to find the runs by; NULL is none.
@@ -51,8 +52,10 @@ begin
     );
   end if;
   if v_run_ids is null then
-    select array_agg(pgflow._new_run_id()) into v_run_ids
-    from generate_series(1, cardinality(start_flows.inputs));
+    select array_agg(new.run_id order by new.run_id) into v_run_ids
+    from (
+      select pgflow._new_run_id() as run_id from generate_series(1, cardinality(start_flows.inputs))
+    ) as new;
   end if;
   if start_flows.idempotency_keys is null then
     perform pgflow._start_runs(
