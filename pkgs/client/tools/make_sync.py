@@ -40,11 +40,14 @@ NAMES: Final = {
     "AsyncCursor": "Cursor",
     "AsyncRun": "Run",
     "AsyncSender": "Sender",
+    "AsyncShardedClient": "ShardedClient",
     "AsyncRunStep": "RunStep",
     "AsyncSubscription": "Subscription",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
+    "aclose": "close",
     "aclosing": "closing",
+    "anext": "next",
     "asynccontextmanager": "contextmanager",
 }
 

@@ -2,6 +2,7 @@
 
 from pgflow_client._async.client import AsyncClient
 from pgflow_client._async.run import AsyncRun
+from pgflow_client._async.sharded import AsyncShardedClient
 from pgflow_client._async.step import AsyncRunStep
 from pgflow_client._async.subscription import AsyncSubscription
 from pgflow_client._functions.definition import Condition, FlowDefinition, StepDefinition
@@ -9,6 +10,7 @@ from pgflow_client._functions.search import RunSummary
 from pgflow_client._start_options import StartArguments, StartManyArguments
 from pgflow_client._sync.client import Client
 from pgflow_client._sync.run import Run
+from pgflow_client._sync.sharded import ShardedClient
 from pgflow_client._sync.step import RunStep
 from pgflow_client._sync.subscription import Subscription
 from pgflow_client.errors import (
@@ -65,6 +67,7 @@ __all__ = [
     "AsyncClient",
     "AsyncRun",
     "AsyncRunStep",
+    "AsyncShardedClient",
     "AsyncSubscription",
     "AttemptsFailed",
     "Client",
@@ -99,6 +102,7 @@ __all__ = [
     "RunStep",
     "RunSummary",
     "SchemaMissing",
+    "ShardedClient",
     "SlugInvalid",
     "StartArguments",
     "StartManyArguments",

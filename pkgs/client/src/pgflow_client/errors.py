@@ -243,39 +243,44 @@ class DatabaseProblem(PgflowError):
     Attributes:
         reason: What the driver or the server said.
         sqlstate: The server's code; None where the server said nothing.
+        shard: Which of the databases it is; None where there is only one.
     """
+
+    _what: ClassVar[str] = "{reason}"
 
     def __init__(self, reason: str, sqlstate: str | None = None) -> None:
         super().__init__(reason, sqlstate)
         self.reason = reason
         self.sqlstate = sqlstate
+        self.shard: str | None = None
+
+    def __str__(self) -> str:
+        told = self._what.format(reason=self.reason)
+        return told if self.shard is None else f"shard {self.shard!r}: {told}"
 
 
 class DatabaseUnreachable(DatabaseProblem):
     """There is no connection to the database, or it was lost."""
 
-    def __str__(self) -> str:
-        return f"cannot reach the database: {self.reason}"
+    _what = "cannot reach the database: {reason}"
 
 
 class SchemaMissing(DatabaseProblem):
     """The database lacks pgflow's schema, or has one that this package does not know."""
 
-    def __str__(self) -> str:
-        return (
-            f"pgflow is not installed in this database, or in another version ({self.reason}): "
-            "run `pgflow install`, and where that calls the database newer, upgrade the packages"
-        )
+    _what = (
+        "pgflow is not installed in this database, or in another version ({reason}): "
+        "run `pgflow install`, and where that calls the database newer, upgrade the packages"
+    )
 
 
 class PermissionRefused(DatabaseProblem):
     """The database user may not do this."""
 
-    def __str__(self) -> str:
-        return (
-            f"the database user may not do this ({self.reason}): "
-            "grant it the role pgflow_client to start and watch runs, pgflow_worker to serve them"
-        )
+    _what = (
+        "the database user may not do this ({reason}): "
+        "grant it the role pgflow_client to start and watch runs, pgflow_worker to serve them"
+    )
 
 
 _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {

@@ -11,15 +11,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
+from psycopg_pool import AsyncConnectionPool
 
 from pgflow_client._functions.runs import listen_to_runs
 from pgflow_client._functions.server import answering_process
+from pgflow_client._place import Place
 from pgflow_client._readable import has_data
 from pgflow_client._runtime.aio import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
     ClientClosed,
     DatabaseUnreachable,
-    translate_errors,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from psycopg import AsyncConnection
-    from psycopg_pool import AsyncConnectionPool
 
     from pgflow_client._functions.call import Call
 
@@ -39,6 +39,7 @@ __all__ = [
     "OwnConnections",
     "PrepareThreshold",
     "execute",
+    "way_to",
 ]
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ async def execute(conn: AsyncConnection[Any], call: Call[T]) -> T:
     return call.read(rows)
 
 
-class Database(ABC):
+class Database(Place, ABC):
     """A way to reach the database.
 
     Attributes:
@@ -82,7 +83,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with translate_errors(), heed_cancellation():
+        with self.telling(), heed_cancellation():
             async with self.connection() as conn:
                 return await execute(conn, call)
 
@@ -92,7 +93,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with translate_errors(), heed_cancellation():
+        with self.telling(), heed_cancellation():
             async with self.connection() as conn, conn.transaction():
                 return [await execute(conn, call) for call in calls]
 
@@ -239,6 +240,25 @@ class CallersConnection(Database):
 
     async def close(self) -> None:
         self._is_closed = True
+
+
+def way_to(
+    database: str | AsyncConnectionPool[Any] | AsyncConnection[Any],
+    max_connections: int,
+    prepare_threshold: PrepareThreshold,
+) -> Database:
+    """Return how to reach what a caller named, in the words of `AsyncClient`."""
+    if isinstance(database, str):
+        if max_connections < 1:
+            raise ValueError(f"max_connections is 1 or more, not {max_connections}")
+        return OwnConnections(database, most=max_connections, prepare_threshold=prepare_threshold)
+    if isinstance(database, AsyncConnectionPool):
+        return CallersPool(database)
+    given: Any = database
+    if not isinstance(given, psycopg.AsyncConnection):
+        kinds = "a URL, an AsyncConnectionPool or an AsyncConnection"
+        raise TypeError(f"AsyncClient takes {kinds}, not {type(given).__name__}")
+    return CallersConnection(database)
 
 
 async def _listening(conn: AsyncConnection[Any]) -> AsyncConnection[Any] | None:

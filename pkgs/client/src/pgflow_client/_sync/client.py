@@ -4,25 +4,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
-
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pgflow_client._functions.definition import get_definition, list_definitions
 from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.runs import schema_version
-from pgflow_client._functions.starting import start_flow, start_flows
+from pgflow_client._functions.starting import start_flow
 from pgflow_client._input import dump_inputs, parse_run_id, slug_of
-from pgflow_client._start_options import batches_of, check_instant, check_options, dump_tags
-from pgflow_client._sync.database import (
-    AUTO,
-    CallersConnection,
-    CallersPool,
-    OwnConnections,
-    PrepareThreshold,
-)
+from pgflow_client._start_options import check_instant, check_options, dump_tags
+from pgflow_client._sync.bulk import Share, list_all, start_all
+from pgflow_client._sync.database import AUTO, PrepareThreshold, way_to
 from pgflow_client._sync.hub import Hub
 from pgflow_client._sync.looks import look_at
 from pgflow_client._sync.run import Run
@@ -38,20 +31,21 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pgflow_dsl import Flow, Job
+    from psycopg import Connection
+    from psycopg_pool import ConnectionPool
 
+    from pgflow_client._functions.call import Call
     from pgflow_client._functions.definition import FlowDefinition
     from pgflow_client._functions.search import RunSummary
     from pgflow_client._start_options import StartArguments, StartManyArguments
-    from pgflow_client._sync.database import Database
-    from pgflow_client.progress import RunStatus
+    from pgflow_client._sync.bulk import Pages
+    from pgflow_client.progress import RunProgress, RunStatus
 
 __all__ = ["Client"]
 
 I = TypeVar("I")  # noqa: E741 (input: as in Flow[I])
 O = TypeVar("O")  # noqa: E741 (output)
-
-# Inputs of one call: enough that calls cost nothing, few enough that none is huge.
-_BATCH: Final = 1000
+T = TypeVar("T")
 
 
 class Client(Sender):
@@ -84,7 +78,7 @@ class Client(Sender):
         Raises:
             DatabaseUnreachable: The URL is not one. Nothing is connected to before it is needed.
         """
-        self._hub = Hub(_reach(database, max_connections, prepare_threshold))
+        self._hub = Hub(way_to(database, max_connections, prepare_threshold))
 
     def __enter__(self) -> Self:
         return self
@@ -168,9 +162,11 @@ class Client(Sender):
             key_lifetime=key_lifetime,
             has_key=idempotency_key is not None,
         )
-        call = start_flow(slug_of(flow), text, run_id, idempotency_key, options)
-        row = self._hub.database.call(call)
-        return self._run(row.run_id, flow, row.state)
+        slug = slug_of(flow)
+        hub, run_id = self._home(slug, run_id, idempotency_key)
+        call = start_flow(slug, text, run_id, idempotency_key, options)
+        row = hub.database.call(call)
+        return _run(hub, row.run_id, flow, row.state)
 
     @overload
     def start_flows(
@@ -234,30 +230,11 @@ class Client(Sender):
             has_key=idempotency_keys is not None,
         )
         slug = slug_of(flow)
-        batches = batches_of(idempotency_keys, len(texts), _BATCH)
-        calls = [
-            start_flows(
-                slug,
-                [texts[place] for place in batch],
-                None if run_ids is None else [run_ids[place] for place in batch],
-                None if idempotency_keys is None else [idempotency_keys[place] for place in batch],
-                options,
-            )
-            for batch in batches
-        ]
-        # A single call is a transaction by itself, and saves the round trips around it.
-        if len(calls) == 1:
-            answers = [self._hub.database.call(calls[0])]
-        else:
-            answers = self._hub.database.call_all(calls)
-        started = {
-            place: run_id
-            for batch, answer in zip(batches, answers, strict=True)
-            for place, run_id in zip(batch, answer, strict=True)
-        }
-        return [
-            self._run(started[place], flow, RunState("started", 0)) for place in range(len(texts))
-        ]
+        runs: dict[int, Run[Any]] = {}
+        for share in self._divide(slug, len(texts), run_ids, idempotency_keys):
+            for place, run_id in start_all(share, slug, texts, idempotency_keys, options):
+                runs[place] = _run(share.hub, run_id, flow, RunState("started", 0))
+        return [runs[place] for place in range(len(texts))]
 
     @overload
     def get_run(self, run_id: UUID | str, flow: Job[..., Any, I, O]) -> Run[I, O]: ...
@@ -277,10 +254,10 @@ class Client(Sender):
             WrongFlow: It is a run of another flow.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
-        progress = look_at(self._hub.database, parse_run_id(run_id))
+        hub, progress = self._find(parse_run_id(run_id))
         if flow is not None and slug_of(flow) != progress.flow_slug:
             raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
-        return self._run(progress.run_id, flow or progress.flow_slug, progress.state)
+        return _run(hub, progress.run_id, flow or progress.flow_slug, progress.state)
 
     def list_runs(
         self,
@@ -327,12 +304,9 @@ class Client(Sender):
             until=check_instant("until", until),
             quantity=page,
         )
-        place, is_last = before, False
-        while not is_last:
-            found = self._hub.database.call(wanted(before=place))
-            for run in found.runs:
+        with closing(self._list(wanted, before)) as runs:
+            for run in runs:
                 yield run
-            place, is_last = found.next, found.next is None
 
     def get_flow(self, flow: Flow[Any] | str) -> FlowDefinition:
         """Return what a flow is, as the database has it: its steps, options and schemas.
@@ -345,7 +319,7 @@ class Client(Sender):
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
         slug = slug_of(flow)
-        definition = self._hub.database.call(get_definition(slug))
+        definition = self._ask(get_definition(slug))
         if definition is None:
             hint = "compile the flow first"
             raise FlowNotFound(f"flow {slug} does not exist", hint, f"flow_slug={slug}")
@@ -357,7 +331,7 @@ class Client(Sender):
         Raises:
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
-        return self._hub.database.call(list_definitions())
+        return self._ask(list_definitions())
 
     def schema_version(self) -> int:
         """Return the number of the newest migration that is installed in the database.
@@ -366,26 +340,37 @@ class Client(Sender):
             SchemaMissing: pgflow is not installed there.
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
-        return self._hub.database.call(schema_version())
+        return self._ask(schema_version())
 
-    def _run(self, run_id: UUID, flow: Flow[Any] | str, state: RunState) -> Run[Any]:
-        known = None if isinstance(flow, str) else flow
-        return Run(self._hub, run_id, slug_of(flow), known, state)
+    def _home(
+        self, flow_slug: str, run_id: UUID | None, key: str | None
+    ) -> tuple[Hub, UUID | None]:
+        """Return where to start a run, and with which id; None has the database make one."""
+        return self._hub, run_id
+
+    def _divide(
+        self,
+        flow_slug: str,
+        count: int,
+        run_ids: Sequence[UUID] | None,
+        keys: Sequence[str | None] | None,
+    ) -> list[Share]:
+        """Return where to start each of many runs."""
+        return [Share(self._hub, range(count), run_ids)]
+
+    def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
+        """Return where a run is, and how far it has come."""
+        return self._hub, look_at(self._hub.database, run_id)
+
+    def _list(self, wanted: Pages, before: UUID | None) -> Generator[RunSummary, None, None]:
+        """Return all runs on the pages that are wanted."""
+        return list_all(self._hub.database, wanted, before)
+
+    def _ask(self, call: Call[T]) -> T:
+        """Ask what is the same of all runs."""
+        return self._hub.database.call(call)
 
 
-def _reach(
-    database: str | ConnectionPool[Any] | Connection[Any],
-    max_connections: int,
-    prepare_threshold: PrepareThreshold,
-) -> Database:
-    if isinstance(database, str):
-        if max_connections < 1:
-            raise ValueError(f"max_connections is 1 or more, not {max_connections}")
-        return OwnConnections(database, most=max_connections, prepare_threshold=prepare_threshold)
-    if isinstance(database, ConnectionPool):
-        return CallersPool(database)
-    given: Any = database
-    if not isinstance(given, Connection):
-        kinds = "a URL, a ConnectionPool or a Connection"
-        raise TypeError(f"Client takes {kinds}, not {type(given).__name__}")
-    return CallersConnection(database)
+def _run(hub: Hub, run_id: UUID, flow: Flow[Any] | str, state: RunState) -> Run[Any]:
+    known = None if isinstance(flow, str) else flow
+    return Run(hub, run_id, slug_of(flow), known, state)

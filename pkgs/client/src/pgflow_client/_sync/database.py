@@ -13,15 +13,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
+from psycopg_pool import ConnectionPool
 
 from pgflow_client._functions.runs import listen_to_runs
 from pgflow_client._functions.server import answering_process
+from pgflow_client._place import Place
 from pgflow_client._readable import has_data
 from pgflow_client._runtime.threads import Semaphore, heed_cancellation, resolve
 from pgflow_client.errors import (
     ClientClosed,
     DatabaseUnreachable,
-    translate_errors,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from psycopg import Connection
-    from psycopg_pool import ConnectionPool
 
     from pgflow_client._functions.call import Call
 
@@ -41,6 +41,7 @@ __all__ = [
     "OwnConnections",
     "PrepareThreshold",
     "execute",
+    "way_to",
 ]
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def execute(conn: Connection[Any], call: Call[T]) -> T:
     return call.read(rows)
 
 
-class Database(ABC):
+class Database(Place, ABC):
     """A way to reach the database.
 
     Attributes:
@@ -84,7 +85,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with translate_errors(), heed_cancellation():
+        with self.telling(), heed_cancellation():
             with self.connection() as conn:
                 return execute(conn, call)
 
@@ -94,7 +95,7 @@ class Database(ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with translate_errors(), heed_cancellation():
+        with self.telling(), heed_cancellation():
             with self.connection() as conn, conn.transaction():
                 return [execute(conn, call) for call in calls]
 
@@ -241,6 +242,25 @@ class CallersConnection(Database):
 
     def close(self) -> None:
         self._is_closed = True
+
+
+def way_to(
+    database: str | ConnectionPool[Any] | Connection[Any],
+    max_connections: int,
+    prepare_threshold: PrepareThreshold,
+) -> Database:
+    """Return how to reach what a caller named, in the words of `Client`."""
+    if isinstance(database, str):
+        if max_connections < 1:
+            raise ValueError(f"max_connections is 1 or more, not {max_connections}")
+        return OwnConnections(database, most=max_connections, prepare_threshold=prepare_threshold)
+    if isinstance(database, ConnectionPool):
+        return CallersPool(database)
+    given: Any = database
+    if not isinstance(given, psycopg.Connection):
+        kinds = "a URL, a ConnectionPool or a Connection"
+        raise TypeError(f"Client takes {kinds}, not {type(given).__name__}")
+    return CallersConnection(database)
 
 
 def _listening(conn: Connection[Any]) -> Connection[Any] | None:

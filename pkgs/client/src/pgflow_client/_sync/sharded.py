@@ -1,0 +1,178 @@
+# Made by tools/make_sync.py from _async/sharded.py: edit that file, then run the tool.
+# ruff: noqa: SIM117, UP028, RUF100 (what stood apart to be async need not stand apart here)
+"""A client of several databases, each of which has some of the runs."""
+
+from __future__ import annotations
+
+import random
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pgflow_client._functions.runs import schema_version
+from pgflow_client._rendezvous import by_hash, id_of, key_of, new_run_id
+from pgflow_client._sync.bulk import Share, merge
+from pgflow_client._sync.client import Client
+from pgflow_client._sync.database import AUTO, PrepareThreshold
+from pgflow_client.errors import DatabaseProblem, DatabaseUnreachable, RunNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping, Sequence
+    from uuid import UUID
+
+    from psycopg_pool import ConnectionPool
+
+    from pgflow_client._functions.call import Call
+    from pgflow_client._functions.search import RunSummary
+    from pgflow_client._sync.bulk import Pages
+    from pgflow_client._sync.hub import Hub
+    from pgflow_client.progress import RunProgress
+
+__all__ = ["ShardedClient"]
+
+T = TypeVar("T")
+
+# Seconds for which new runs go elsewhere after a database could not be reached.
+_REST: Final = 5.0
+
+
+class ShardedClient(Client):
+    """A client of several databases, the shards, which have the runs between them.
+
+    It does all that `Client` does: starts go to one of the shards, runs are found by their
+    ids, and lists are put together. Ids are made here, such that an id alone tells the shard, and
+    no table of runs is kept anywhere. Every shard has pgflow's schema and the flows, and workers of
+    its own; one that cannot be reached is no trouble to the others, and is named by the error.
+
+    Runs whose id or idempotency key is given go where these belong. Others go to any shard, but not
+    to one that could not be reached in the last few seconds. `start_flows` starts those without
+    either on one shard, all or none; where it has to divide them, that goes for each shard, and it
+    may be called again with the same ids or keys after an error.
+
+    Attributes:
+        shards: A client of each shard alone, by name.
+    """
+
+    def __init__(
+        self,
+        shards: Mapping[str, str | ConnectionPool[Any]],
+        *,
+        without_keys: Collection[str] = (),
+        max_connections: int = 4,
+        prepare_threshold: PrepareThreshold = AUTO,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            shards: The databases by name. A name is what runs are found by, so it stays the same
+                when the database moves. Names may be added at any time: all runs are still found.
+            without_keys: Names that were added after idempotency keys had come into use. Runs with
+                a key go to the others alone, where the key has been all the time.
+            max_connections: As for `Client`, to each shard.
+            prepare_threshold: As for `Client`.
+
+        Raises:
+            ValueError: No shard is named, none is left for keys, or one without keys is no shard.
+            DatabaseUnreachable: A URL is not one; names the shard.
+        """
+        if unknown := sorted(set(without_keys) - set(shards)):
+            raise ValueError(f"without_keys names no shards: {', '.join(unknown)}")
+        self._keyed: Final = [name for name in shards if name not in without_keys]
+        if not self._keyed:
+            raise ValueError("a sharded client needs a shard, and one that takes idempotency keys")
+        clients: dict[str, Client] = {}
+        for name, database in shards.items():
+            try:
+                clients[name] = Client(
+                    database, max_connections=max_connections, prepare_threshold=prepare_threshold
+                )
+            except DatabaseProblem as error:
+                error.shard = name
+                raise
+            clients[name]._hub.database.shard = name
+        self.shards: Final[Mapping[str, Client]] = MappingProxyType(clients)
+
+    def close(self) -> None:
+        """Close the connections to all shards. Runs go on; their handles are of no use any more."""
+        for client in self.shards.values():
+            client.close()
+
+    def schema_version(self) -> int:
+        """Return the number of the newest migration that is installed in all shards.
+
+        Raises:
+            SchemaMissing: pgflow is not installed in one; names it.
+            DatabaseProblem: One cannot be reached, or pgflow not used in it; names it.
+        """
+        call = schema_version()
+        return min([each._hub.database.call(call) for each in self.shards.values()])
+
+    def _home(
+        self, flow_slug: str, run_id: UUID | None, key: str | None
+    ) -> tuple[Hub, UUID | None]:
+        if key is not None:
+            name = by_hash(self._keyed, key_of(flow_slug, key))[0]
+            run_id = run_id or new_run_id(self.shards, [name])
+        else:
+            run_id = run_id or new_run_id(self.shards, self._in_reach())
+            name = by_hash(self.shards, id_of(run_id))[0]
+        return self.shards[name]._hub, run_id
+
+    def _in_reach(self) -> list[str]:
+        """Return the shards to start runs on: all but those that could not be reached just now."""
+        since = time.monotonic() - _REST
+        found: list[str] = []
+        for name, client in self.shards.items():
+            failed_at = client._hub.database.failed_at
+            if failed_at is None or failed_at < since:
+                found.append(name)
+        return found or list(self.shards)
+
+    def _divide(
+        self,
+        flow_slug: str,
+        count: int,
+        run_ids: Sequence[UUID] | None,
+        keys: Sequence[str | None] | None,
+    ) -> list[Share]:
+        if run_ids is None and keys is None:
+            # All or none is what one database can promise.
+            name = random.choice(self._in_reach())
+            ids = [new_run_id(self.shards, [name]) for _ in range(count)]
+            return [Share(self.shards[name]._hub, range(count), ids)]
+        places: dict[Hub, list[int]] = {}
+        ids_at: dict[Hub, list[UUID]] = {}
+        for place in range(count):
+            run_id = None if run_ids is None else run_ids[place]
+            key = None if keys is None else keys[place]
+            hub, its_id = self._home(flow_slug, run_id, key)
+            if its_id is not None:
+                places.setdefault(hub, []).append(place)
+                ids_at.setdefault(hub, []).append(its_id)
+        return [Share(hub, places[hub], ids_at[hub]) for hub in places]
+
+    def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
+        not_found: RunNotFound | None = None
+        unreachable: DatabaseUnreachable | None = None
+        # The first one has it, unless it was started before that shard was added, or elsewhere.
+        for name in by_hash(self.shards, id_of(run_id)):
+            try:
+                return self.shards[name]._find(run_id)
+            except RunNotFound as error:
+                not_found = error
+            except DatabaseUnreachable as error:
+                unreachable = unreachable or error
+        # It may well be there.
+        raise unreachable or not_found or RunNotFound(f"run {run_id} does not exist")
+
+    def _list(self, wanted: Pages, before: UUID | None) -> Generator[RunSummary, None, None]:
+        return merge([client._list(wanted, before) for client in self.shards.values()])
+
+    def _ask(self, call: Call[T]) -> T:
+        unreachable: DatabaseUnreachable | None = None
+        for client in self.shards.values():
+            try:
+                return client._ask(call)
+            except DatabaseUnreachable as error:
+                unreachable = unreachable or error
+        raise unreachable or DatabaseUnreachable("there is no shard")
