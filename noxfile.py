@@ -187,7 +187,11 @@ def docs(session: nox.Session) -> None:
     """Build the website; a broken link or reference, or a source without its words, fails."""
     sync(session, "docs")
     session.run("python", "website/tools/generate.py")
-    session.run("zensical", "build", "--strict", "--clean", "--config-file=website/zensical.toml")
+    session.run(
+        *("zensical", "build", "--strict", "--clean", "--config-file=website/zensical.toml"),
+        # The website's own extensions of Markdown are there.
+        env={"PYTHONPATH": str(ROOT / "website/tools")},
+    )
 
 
 @nox.session

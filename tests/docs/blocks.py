@@ -9,7 +9,7 @@ from tests.house.workspace import ROOT
 
 FENCE = re.compile(
     r"^(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?"
-    r"(?P<indent> *)```(?P<language>python|sql|console)(?P<words>[^\n]*)\n"
+    r"(?P<indent> *)```(?P<language>\w+)(?P<words>[^\n]*)\n"
     r"(?P<body>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -25,8 +25,8 @@ class Block:
     Attributes:
         page: The page that it stands in.
         line: Where it begins.
-        language: "python", "sql" or "console".
-        title: The file that it shows; None where it shows none.
+        language: "python", "sql", "console", or that of a file, such as "yaml".
+        title: The file that it shows, or `as somebody`, who sends the SQL; None if it shows none.
         text: Its text, with what it includes.
         includes: Files that it includes, each of which is tested in its own right.
         reason: Why it is not run; None where it is.

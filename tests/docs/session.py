@@ -4,17 +4,24 @@ import ast
 import asyncio
 import importlib
 import inspect
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
+from configparser import ConfigParser
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import yaml
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.docs.blocks import Block, commands
 from tests.support import until
@@ -29,10 +36,23 @@ VOLATILE = [
     (re.compile(r"schema version \d+"), "schema version <n>"),
     (re.compile(r" +"), " "),
 ]
+# A server as pages spell it; the test's own stands in for it.
+LOCALHOST = re.compile(r"postgresql://(?:(\w+)@)?localhost/(\w+)")
+# What is there without a network. Commands of other programs have to say why they are not run.
+PROGRAMS = {"pgflow", "psql", "python", "pytest", "alembic"}
 # Runs until it is told to stop.
-SERVING = {"worker"}
-# Needs more than a folder and a database: a terminal, a browser, a server, an editor.
-WATCHED = {"dev", "ui", "demo", "db", "bench", "doctor", "completion"}
+SERVING = ["pgflow", "worker"]
+
+# How to tell that a file is one of its kind. `text` is what people read.
+READ: dict[str, Callable[[str], object]] = {
+    "python": lambda text: compile(text, "page", "exec"),
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "toml": tomllib.loads,
+    "json": json.loads,
+    "ini": lambda text: ConfigParser(interpolation=None, strict=False).read_string(text),
+    "dockerfile": lambda text: text.index("FROM "),
+    "text": str,
+}
 
 
 def masked(text: str) -> str:
@@ -47,9 +67,13 @@ class Reader:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
+        server = conninfo_to_dict(database_url)
         self.env = {
             **os.environ,
             "PGFLOW_DATABASE_URL": database_url,
+            "PGHOST": str(server["host"]),
+            "PGPORT": str(server["port"]),
+            "PGUSER": str(server["user"]),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "100",
         }
@@ -89,20 +113,30 @@ class Reader:
             for command, shown in commands(block.text):
                 self.type(command, shown)
         elif block.language == "sql":
-            with psycopg.connect(self.database_url, autocommit=True) as conn:
+            url, who = self.database_url, re.match(r"as (\w+)$", block.title or "")
+            if who:
+                url = make_conninfo(url, user=who[1])
+            with psycopg.connect(url, autocommit=True) as conn:
                 conn.execute(block.text.encode())
         elif block.title is not None:
-            path = self.folder / block.title
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
-            compile(block.text, block.title, "exec")
-            # Another test may have a module of that name.
-            name = Path(Path(block.title).parts[0]).stem
-            if name not in self.aside:
-                self.aside[name] = sys.modules.pop(name, None)
-            importlib.invalidate_caches()
-        elif not block.includes:
-            self.run(block)
+            self.write(block.title, block)
+        elif block.language == "python":
+            if not block.includes:
+                self.run(block)
+        else:
+            READ[block.language](block.text)
+
+    def write(self, title: str, block: Block) -> None:
+        """Write the file that a block shows, if it is one of its kind."""
+        READ[block.language](block.text)
+        path = self.folder / title
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text)
+        # Another test may have a module of that name.
+        name = Path(Path(title).parts[0]).stem
+        if block.language == "python" and name not in self.aside:
+            self.aside[name] = sys.modules.pop(name, None)
+        importlib.invalidate_caches()
 
     def run(self, block: Block) -> None:
         """Run a block of Python after those before it, or as a program if it is one."""
@@ -125,17 +159,23 @@ class Reader:
             os.chdir(before)
 
     def type(self, command: str, shown: str) -> None:
-        """Type a command of pgflow's, and compare what it prints with what is shown."""
+        """Type a command, and compare what it prints with what is shown."""
         words = shlex.split(command, comments=True)
-        if words[0] != "pgflow" or words[1] in WATCHED:
-            return
-        if words[1] in SERVING:
-            self.serve(words)
+        assert words[0] in PROGRAMS, f"say why it is not run: {command}"
+        command = LOCALHOST.sub(self.reach, command)
+        if words[:2] == SERVING:
+            self.serve(shlex.split(command, comments=True))
             return
         done = self.start(command, shell=True)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         if shown.strip() and masked(done.stdout) != masked(shown):
             self.stale.append((command, shown, done.stdout))
+
+    def reach(self, spelt: "re.Match[str]") -> str:
+        """Return the URL of a database on the test's server."""
+        parts = urlsplit(self.database_url)
+        user = spelt[1] or self.env["PGUSER"]
+        return parts._replace(netloc=f"{user}@", path=f"/{spelt[2]}").geturl()
 
     def start(self, command: Any, shell: bool = False) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""

@@ -1,0 +1,2 @@
+select pgflow.create_flow('invoice');
+select pgflow.add_step('invoice', 'send');
