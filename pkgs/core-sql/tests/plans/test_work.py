@@ -150,6 +150,8 @@ HOT: Final[dict[str, Call]] = {
     "requeue": recover,
     "wait": plain("select pgflow.wait_for_tasks(%s, '{site,maps,quiet}')", worker_of),
     "progress": plain("select pgflow.get_run_progress(%s)", lambda pg, scene: scene.map_run),
+    "backlog": plain("select pgflow.get_backlog(array['site', 'maps', 'quiet'], 100)"),
+    "backlog of all": plain("select pgflow.get_backlog(quantity => 100)"),
     "release unknown": plain(
         "select pgflow.release_unknown_tasks(%s, '{}', '{}', '{}', '{}')", worker_of
     ),

@@ -117,6 +117,7 @@ def test_a_worker_does_all_its_work(site: Engine, db: str):
         worker.call("requeue_stalled_tasks")
         worker.call("track_worker_function", "crawl", ["site"])
         assert worker.rows("select * from pgflow.get_queue_depth('{site}')")
+        worker.rows("select * from pgflow.get_alert_figures()")
         worker.rows("select * from pgflow.get_trace_contexts('{}')")
         worker.rows("select * from pgflow.find_retries('{}', '{}', '{}', '{}')")
         worker.call("mark_worker_stopped", worker.worker_id)
@@ -146,6 +147,8 @@ def test_a_reader_reads_everything_but_secrets_and_changes_nothing(site: Engine,
         assert readable(reader, names) == set(names) - {"invocation_settings"}
         assert reader.call("get_run_with_states", run_id)["run"]["status"] == "started"
         assert reader.call("get_run_progress", run_id)["status"] == "started"
+        assert reader.call("get_backlog") == 1
+        assert reader.rows("select * from pgflow.get_alert_figures()")
         for call in (
             lambda: reader.start("site", [1]),
             lambda: reader.claim(flows=["site"]),

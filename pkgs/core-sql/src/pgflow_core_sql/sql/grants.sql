@@ -72,6 +72,8 @@ begin
       ('pgflow_reader', 'execute on function pgflow.run_id_at'),
       ('pgflow_reader', 'execute on function pgflow.read_stream'),
       ('pgflow_reader', 'execute on function pgflow.get_stream_state'),
+      ('pgflow_reader', 'execute on function pgflow.get_backlog'),
+      ('pgflow_reader', 'execute on function pgflow.get_alert_figures'),
       ('pgflow_worker', 'execute on function pgflow.ensure_flow_compiled'),
       ('pgflow_worker', 'execute on function pgflow.claim_apart'),
       ('pgflow_worker', 'execute on function pgflow.register_worker'),
@@ -94,6 +96,7 @@ begin
       ('pgflow_worker', 'execute on function pgflow.find_retries'),
       ('pgflow_worker', 'execute on function pgflow.get_trace_contexts'),
       ('pgflow_worker', 'execute on function pgflow.get_queue_depth'),
+      ('pgflow_worker', 'execute on function pgflow.get_alert_figures'),
       ('pgflow_worker', 'execute on function pgflow.append_to_streams'),
       ('pgflow_worker', 'execute on function pgflow.release_unknown_tasks'),
       ('pgflow_worker', 'execute on function pgflow.requeue_stalled_tasks')
