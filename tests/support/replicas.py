@@ -63,6 +63,17 @@ def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
         shutil.rmtree(folder)
 
 
+def catch_up(primary: EmbeddedServer, standby: EmbeddedServer) -> None:
+    """Wait until a standby shows all that its primary has committed."""
+    with (
+        psycopg.connect(primary.url(), autocommit=True) as ahead,
+        psycopg.connect(standby.url(), autocommit=True) as behind,
+    ):
+        written = ahead.execute("select pg_current_wal_lsn()").fetchone()
+        replayed = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        until(lambda: behind.execute(replayed, written).fetchone() == (True,), PATIENCE)
+
+
 def url_of_primary(database: str, *servers: EmbeddedServer) -> str:
     """The URL of a database on whichever of the servers takes writes."""
     each = [conninfo_to_dict(server.url()) for server in servers]

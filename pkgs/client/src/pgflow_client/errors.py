@@ -18,6 +18,7 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    └── ArgumentInvalid       PF015  a call cannot be made with this argument
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
+ │    ├── DatabaseReadOnly      it follows another one, and only reads
  │    ├── SchemaMissing         pgflow is not installed there, or in an older version
  │    └── PermissionRefused     the user may not call pgflow
  ├── RunNotCompleted        the run ended, but not completed
@@ -63,6 +64,7 @@ __all__ = [
     "CoreError",
     "CursorInvalid",
     "DatabaseProblem",
+    "DatabaseReadOnly",
     "DatabaseUnreachable",
     "DefinitionInvalid",
     "ExtensionMissing",
@@ -265,6 +267,15 @@ class DatabaseUnreachable(DatabaseProblem):
     _what = "cannot reach the database: {reason}"
 
 
+class DatabaseReadOnly(DatabaseProblem):
+    """The server only reads, as one does that follows another."""
+
+    _what = (
+        "this server only reads ({reason}): "
+        "name the primary, or all hosts and target_session_attrs=read-write"
+    )
+
+
 class SchemaMissing(DatabaseProblem):
     """The database lacks pgflow's schema, or has one that this package does not know."""
 
@@ -328,6 +339,8 @@ def error_for(error: psycopg.Error) -> PgflowError | None:
         return kind(reason, error.diag.message_hint, error.diag.message_detail or "")
     if sqlstate in _UNDEFINED and "pgflow" in reason:
         return SchemaMissing(reason, sqlstate)
+    if sqlstate == "25006":
+        return DatabaseReadOnly(reason, sqlstate)
     if sqlstate == "42501":
         return PermissionRefused(reason, sqlstate)
     if sqlstate in _NO_CONNECTION or sqlstate[:2] in ("08", "28"):

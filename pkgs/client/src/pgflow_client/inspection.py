@@ -34,7 +34,7 @@ from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.overview import WorkerOverview, list_workers
 from pgflow_client._functions.runs import get_run_progress, schema_version
 from pgflow_client._functions.search import RunSummary, get_summary
-from pgflow_client._functions.server import bound_statements
+from pgflow_client._functions.server import bound_statements, is_read_only
 from pgflow_client._functions.statistics import PARTS, FlowStatistics, list_flow_statistics
 from pgflow_client._functions.timeline import (
     TaskFailure,
@@ -225,6 +225,10 @@ class Inspector:
     async def schema_version(self) -> int:
         """Return the number of the newest migration that is installed."""
         return await self._read(schema_version())
+
+    async def is_read_only(self) -> bool:
+        """Return whether the server takes no writes, as one that follows another."""
+        return await self._read(is_read_only())
 
     async def flow_statistics(
         self, window: timedelta, *, after: str = "", page: int = 50, flow_slug: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,8 +77,18 @@ def make_dashboard(url: str, access: Access, *, version: str, label: str) -> Das
             yield
 
     async def about(request: Request) -> Response:
-        now = datetime.now(UTC)
-        return answer({"version": version, "database": label, "may_act": access.may_act, "at": now})
+        is_replica = False
+        # Each page tells what is wrong with the database; here it is about the frame around them.
+        with suppress(PgflowError, psycopg.Error):
+            is_replica = await inspector.is_read_only()
+        told = {
+            "version": version,
+            "database": label,
+            "is_replica": is_replica,
+            "may_act": access.may_act and not is_replica,
+            "at": datetime.now(UTC),
+        }
+        return answer(told)
 
     async def page(request: Request) -> Response:
         return FileResponse(ASSETS / "index.html", headers={"cache-control": "no-cache"})

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from pgflow_client import (
+    DatabaseReadOnly,
     DatabaseUnreachable,
     FlowNotFound,
     InputRefused,
@@ -34,6 +35,7 @@ _STATUSES: Final[dict[type[Exception], int]] = {
     InputInvalid: 422,
     InputRefused: 422,
     PermissionRefused: 403,
+    DatabaseReadOnly: 409,
     RunCompleted: 409,
     RunExists: 409,
     DatabaseUnreachable: 503,

@@ -107,7 +107,8 @@ class Database(Place, ABC):
 
         Returns:
             The connection; None where a pooler stands before the server, which may lend what
-            listens to others, and where there is only the caller's own.
+            listens to others, where the server only follows another, and where there is only the
+            caller's own.
         """
 
     @abstractmethod
@@ -140,6 +141,11 @@ class OwnConnections(Database):
                 conn = await self._open()
             try:
                 yield conn
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # Of several hosts, another one may be the primary by now.
+                await conn.close()
+                await self._close_idle()
+                raise
             finally:
                 await self._give_back(conn)
 
@@ -171,6 +177,9 @@ class OwnConnections(Database):
 
     async def close(self) -> None:
         self._is_closed = True
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
         while self._idle:
             await self._idle.pop().close()
 
@@ -262,7 +271,8 @@ def way_to(
 
 
 async def _listening(conn: AsyncConnection[Any]) -> AsyncConnection[Any] | None:
-    if await _is_pooled(conn):
+    # A server that follows another tells so, and takes no LISTEN.
+    if conn.info.parameter_status("in_hot_standby") == "on" or await _is_pooled(conn):
         await conn.close()
         return None
     try:

@@ -217,7 +217,8 @@ class Watcher:
     async def _listen(self) -> None:
         conn = await self._database.open_listener()
         if conn is None:
-            logger.info("runs are polled, not listened to: there is a pooler before the database")
+            reason = "there is a pooler before the database, or it only follows another"
+            logger.info("runs are polled, not listened to: %s", reason)
         else:
             conn.add_notify_handler(self._on_notify)
         try:

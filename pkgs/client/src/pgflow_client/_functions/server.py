@@ -9,7 +9,7 @@ from pgflow_client._functions.call import Call
 if TYPE_CHECKING:
     from pgflow_client._functions.call import Rows
 
-__all__ = ["ANSWERING_PROCESS", "answering_process", "bound_statements"]
+__all__ = ["ANSWERING_PROCESS", "answering_process", "bound_statements", "is_read_only"]
 
 ANSWERING_PROCESS: Final = "select pg_backend_pid()"
 """The id of the server process that answers.
@@ -22,6 +22,10 @@ there is a pooler in between.
 # The snapshot of the transaction is taken by its second statement.
 _HOLD_STILL: Final = "set transaction isolation level repeatable read, read only"
 _BOUND_STATEMENTS: Final = "select set_config('statement_timeout', %(milliseconds)s::text, true)"
+# Not of the transaction: looks are always taken in one that only reads.
+_IS_READ_ONLY: Final = """
+select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+"""
 
 
 def answering_process() -> Call[int]:
@@ -40,6 +44,15 @@ def bound_statements(milliseconds: int) -> tuple[Call[None], ...]:
         Call(sql=_HOLD_STILL, arguments={}, read=_nothing),
         Call(sql=_BOUND_STATEMENTS, arguments=arguments, read=_nothing),
     )
+
+
+def is_read_only() -> Call[bool]:
+    """Ask whether the server takes no writes, as one that follows another."""
+    return Call(sql=_IS_READ_ONLY, arguments={}, read=_is_so)
+
+
+def _is_so(rows: Rows) -> bool:
+    return bool(rows[0][0])
 
 
 def _nothing(rows: Rows) -> None:

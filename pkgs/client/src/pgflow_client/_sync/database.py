@@ -109,7 +109,8 @@ class Database(Place, ABC):
 
         Returns:
             The connection; None where a pooler stands before the server, which may lend what
-            listens to others, and where there is only the caller's own.
+            listens to others, where the server only follows another, and where there is only the
+            caller's own.
         """
 
     @abstractmethod
@@ -142,6 +143,11 @@ class OwnConnections(Database):
                 conn = self._open()
             try:
                 yield conn
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # Of several hosts, another one may be the primary by now.
+                conn.close()
+                self._close_idle()
+                raise
             finally:
                 self._give_back(conn)
 
@@ -173,6 +179,9 @@ class OwnConnections(Database):
 
     def close(self) -> None:
         self._is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
@@ -264,7 +273,8 @@ def way_to(
 
 
 def _listening(conn: Connection[Any]) -> Connection[Any] | None:
-    if _is_pooled(conn):
+    # A server that follows another tells so, and takes no LISTEN.
+    if conn.info.parameter_status("in_hot_standby") == "on" or _is_pooled(conn):
         conn.close()
         return None
     try:

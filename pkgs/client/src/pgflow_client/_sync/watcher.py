@@ -219,7 +219,8 @@ class Watcher:
     def _listen(self) -> None:
         conn = self._database.open_listener()
         if conn is None:
-            logger.info("runs are polled, not listened to: there is a pooler before the database")
+            reason = "there is a pooler before the database, or it only follows another"
+            logger.info("runs are polled, not listened to: %s", reason)
         else:
             conn.add_notify_handler(self._on_notify)
         try:

@@ -31,7 +31,7 @@ function App() {
       <a class="logo" href="/flows"><img src="/assets/icon.svg" alt="" width="26" height="26" />pgflow</a>
       <nav aria-label="Pages">${PLACES.map(([path, label]) => html`<a key=${path} href="/${path}" aria-current=${here === path ? "page" : undefined}>${label}</a>`)}</nav>
       <div class="top-end">
-        ${about && html`<span class="where" title="pgflow ${about.version}">${about.database}${!about.may_act && html` · <b>read-only</b>`}</span>`}
+        ${about && html`<span class="where" title="pgflow ${about.version}">${about.database}${!about.may_act && html` · <b>read-only${about.is_replica && " replica"}</b>`}</span>`}
         <button class="quiet" onClick=${() => setHelp(true)} aria-label="Keys" title="Keys (?)">?</button>
         <${ThemeButton} />
       </div>
