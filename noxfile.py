@@ -25,7 +25,10 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 # The interpreter that runs nox is sure to be there, so it is the one that runs the slow tests too.
 FULL_SUITE_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MODULES = sorted(path.name for path in ROOT.glob("pkgs/*/src/pgflow_*"))
-TYPE_TESTS = ["pkgs/dsl/tests/types", "pkgs/client/tests/types", "tests/examples/test_types.py"]
+TYPE_TESTS = [
+    *("pkgs/dsl/tests/types", "pkgs/client/tests/types"),
+    *("tests/examples/test_types.py", "tests/docs/test_types.py"),
+]
 
 # What depends on the interpreter. SQL, servers, poolers, browsers, terminals and the shape of the
 # tree are the same on each, and one is enough for them.

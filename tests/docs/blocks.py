@@ -15,6 +15,8 @@ FENCE = re.compile(
 )
 INCLUDE = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
 DOCS = ROOT / "website/docs"
+# What the reader of a page has before it begins: files, and what `given.sql` makes in the database.
+GIVEN = ROOT / "tests/docs/given"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("[!A-Z]*.md")), *sorted(DOCS.glob("*/*.md"))]
 
 

@@ -36,8 +36,8 @@ VOLATILE = [
     (re.compile(r"schema version \d+"), "schema version <n>"),
     (re.compile(r" +"), " "),
 ]
-# A server as pages spell it; the test's own stands in for it.
-LOCALHOST = re.compile(r"postgresql://(?:(\w+)@)?localhost/(\w+)")
+# Servers as pages spell them; the test's own stands in for all, with a database for each host.
+SERVERS = re.compile(r"postgresql://(?:(\w+)@)?(?:localhost|(\w+)\.internal)/(\w+)")
 # What is there without a network. Commands of other programs have to say why they are not run.
 PROGRAMS = {"pgflow", "psql", "python", "pytest", "alembic"}
 # Runs until it is told to stop.
@@ -75,6 +75,7 @@ class Reader:
             "PGPORT": str(server["port"]),
             "PGUSER": str(server["user"]),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PGFLOW_TEST_DATABASE_URL": database_url,
             "COLUMNS": "100",
         }
         self.database_url = database_url
@@ -82,6 +83,7 @@ class Reader:
         vars(self.module)["DATABASE_URL"] = database_url
         self.loop = asyncio.new_event_loop()
         self.aside: dict[str, ModuleType | None] = {}
+        self.databases: list[str] = []
         self.workers: list[subprocess.Popen[bytes]] = []
         # What commands print in truth, where a page shows something else: command, shown, printed.
         self.stale: list[tuple[str, str, str]] = []
@@ -96,6 +98,9 @@ class Reader:
         for worker in self.workers:
             worker.terminate()
             worker.wait(30)
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            for name in self.databases:
+                conn.execute(f"drop database {name} with (force)".encode())
         self.loop.close()
         sys.path.remove(str(self.folder))
         for name in set(sys.modules) - self.before:
@@ -162,7 +167,7 @@ class Reader:
         """Type a command, and compare what it prints with what is shown."""
         words = shlex.split(command, comments=True)
         assert words[0] in PROGRAMS, f"say why it is not run: {command}"
-        command = LOCALHOST.sub(self.reach, command)
+        command = SERVERS.sub(self.reach, command)
         if words[:2] == SERVING:
             self.serve(shlex.split(command, comments=True))
             return
@@ -173,9 +178,18 @@ class Reader:
 
     def reach(self, spelt: "re.Match[str]") -> str:
         """Return the URL of a database on the test's server."""
-        parts = urlsplit(self.database_url)
-        user = spelt[1] or self.env["PGUSER"]
-        return parts._replace(netloc=f"{user}@", path=f"/{spelt[2]}").geturl()
+        user, name = spelt[1] or self.env["PGUSER"], spelt[3]
+        if spelt[2]:
+            name = f"{spelt[2]}_{name}"
+            self.make_database(name)
+        return urlsplit(self.database_url)._replace(netloc=f"{user}@", path=f"/{name}").geturl()
+
+    def make_database(self, name: str) -> None:
+        """Make a database for another host, if it is not there."""
+        if name not in self.databases:
+            with psycopg.connect(self.database_url, autocommit=True) as conn:
+                conn.execute(f"create database {name}".encode())
+            self.databases.append(name)
 
     def start(self, command: Any, shell: bool = False) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""

@@ -9,16 +9,14 @@ import psycopg
 import pytest
 from pgflow_cli.embedded import EmbeddedServer
 
-from tests.docs.blocks import DOCS, blocks, commands, pages
+from tests.docs.blocks import DOCS, GIVEN, blocks, commands, pages
 from tests.docs.session import READ, Reader
 from tests.house.test_docs import check_command
 from tests.house.workspace import ROOT, name_of
 
 WITH_BLOCKS = [page for page in pages() if any(True for _ in blocks(page))]
 every_page = pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
-# What the reader of a page has before it begins: files, what `given.sql` makes in the database,
-# or a database without a schema.
-GIVEN = ROOT / "tests/docs/given"
+# What pages install into by themselves.
 WITHOUT_SCHEMA = {DOCS / "deploy/tenants.md": "shop"}
 ROLES = "select rolname from pg_roles where rolname !~ '^pg_'"
 
