@@ -187,14 +187,23 @@ def dask(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the website; a broken link or reference, or a source without its words, fails."""
+    """Build the website; a broken link or reference, or a source without its words, fails.
+
+    `-- 0.2.0 FOLDER` lays it into a folder beside other versions.
+    """
     sync(session, "docs")
+    # The website's own extensions of Markdown are there.
+    env = {"PYTHONPATH": str(ROOT / "website/tools")}
+    if session.posargs:
+        env["MIKE_DOCS_VERSION"] = session.posargs[0]
     session.run("python", "website/tools/generate.py")
     session.run(
         *("zensical", "build", "--strict", "--clean", "--config-file=website/zensical.toml"),
-        # The website's own extensions of Markdown are there.
-        env={"PYTHONPATH": str(ROOT / "website/tools")},
+        env=env,
     )
+    if session.posargs:
+        version, folder = session.posargs
+        session.run("python", "website/tools/publish.py", folder, version)
 
 
 @nox.session

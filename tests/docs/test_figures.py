@@ -48,3 +48,11 @@ def test_each_group_of_the_newest_result_has_a_table_and_a_plot(
     assert "| pgflow, start to handler | 1.9 | ms | 0.900 to 2.9 |" in pages["figures.md"]
     assert pages["figures-0.svg"].count("<rect") == 2
     assert "15,000 runs/s" in pages["figures-0.svg"]
+
+
+def test_the_readme_shows_the_newest_figures(figures: Any):
+    sys.modules.pop("speed", None)
+    import speed
+
+    readme = (ROOT / "README.md").read_text()
+    assert readme == speed.with_figures(readme), "`python website/tools/speed.py` writes them"

@@ -1,5 +1,6 @@
 """What the website's tools make of the sources is whole."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,13 +11,13 @@ TOOL = """
 import sys
 sys.path.insert(0, "website/tools")
 import generate, json
-print(json.dumps(generate.pages()))
+made = generate.pages()
+generate.check_navigation(made)
+print(json.dumps(made))
 """
 
 
 def test_every_public_function_table_error_and_command_has_its_place_in_the_reference():
-    import json
-
     said = subprocess.run(
         [sys.executable, "-c", TOOL], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -1,14 +1,16 @@
 """Writes the pages and pictures that are made of the sources: `python website/tools/generate.py`.
 
-They land in website/docs/generated and llms.txt, which git does not keep: `nox -s docs` makes them.
+They land in website/docs/generated, which git does not keep: `nox -s docs` makes them.
 """
 
-import re
 import shutil
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 TOOLS = Path(__file__).parent
 ROOT = TOOLS.parents[1]
@@ -30,31 +32,47 @@ def pages() -> dict[str, str]:
     return {**reference.pages(), **figures.pages(), **states.pages(), **tutorials.pages()}
 
 
-def guide_for_models() -> str:
-    """Return what `llms.txt` says: what this is, and where each page is."""
+def places(entries: list[Any]) -> Iterator[str]:
+    """Yield the pages that the navigation names."""
+    for entry in entries:
+        for named in entry.values() if isinstance(entry, dict) else [entry]:
+            if isinstance(named, list):
+                yield from places(named)
+            else:
+                yield named
+
+
+def check_navigation(made: Iterable[str]) -> None:
+    """See to it that every page has one place in the navigation.
+
+    Args:
+        made: Names of the pages that are generated.
+
+    Raises:
+        ValueError: A page has none, or two, or one is named that is not there.
+    """
     project = tomllib.loads((ROOT / "website/zensical.toml").read_text())["project"]
-    out = [f"# {project['site_name']}", "", f"> {project['site_description']}", ""]
-    for entry in project["nav"]:
-        [(title, pages)] = entry.items()
-        listed = pages if isinstance(pages, list) else [{title: pages}]
-        out += [f"## {title}", ""]
-        for page in listed:
-            [(name, path)] = page.items()
-            place = re.sub(r"(index)?\.md$", "/", path).lstrip("/") or "./"
-            out.append(f"- [{name}]({place})")
-        out.append("")
-    return "\n".join(out)
+    docs = ROOT / "website/docs"
+    written = {path.relative_to(docs).as_posix() for path in docs.glob("**/*.md")}
+    pages = {path for path in written if not path.startswith("generated/")}
+    pages |= {f"generated/{name}" for name in made if name.endswith(".md")}
+    named = Counter(places(project["nav"]))
+    wrong = [path for path in pages | named.keys() if named[path] != 1 or path not in pages]
+    if wrong:
+        raise ValueError(
+            f"pages and the navigation in website/zensical.toml differ: {sorted(wrong)}"
+        )
 
 
 def main() -> None:
     """Write all files anew."""
     shutil.rmtree(GENERATED, ignore_errors=True)
-    for name, text in pages().items():
+    made = pages()
+    check_navigation(made)
+    for name, text in made.items():
         path = GENERATED / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.rstrip() + "\n")
-    # At the top of the site, where programs look for it.
-    (GENERATED.parent / "llms.txt").write_text(guide_for_models())
 
 
 if __name__ == "__main__":
