@@ -245,6 +245,16 @@ def test_what_cannot_work_is_one_message_and_changes_nothing(
     assert not (tmp_path / "home").exists()
 
 
+def test_where_there_are_no_files_yet_pgflows_own_are_read(run: Run, tmp_path: Path, db: str):
+    empty = tmp_path / "new"
+    empty.mkdir()
+    done = run("demo", "--database-url", db, cwd=empty)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Reading pgflow's own" in done.stdout
+    assert "`pgflow demo FOLDER`" in done.stdout
+    assert list(empty.iterdir()) == []
+
+
 def test_in_a_clone_the_whole_project_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
     from pgflow_cli.demo.places import choose_folder
 

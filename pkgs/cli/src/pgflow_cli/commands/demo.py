@@ -31,16 +31,20 @@ def demo(*, folder: Path | None, database_url: str | None, install: bool, out: P
 
     The flow reads the text, Markdown, Python and SQL files in FOLDER, counts what is in them, and
     writes a report with a picture of itself. FOLDER is the current one by default; in a clone of
-    pgflow, the whole project. Nothing in it is changed.
+    pgflow, the whole project; where there are no such files, pgflow's own. Nothing in it is changed.
     """
     from pgflow_cli.demo.files import to_show, to_text
-    from pgflow_cli.demo.places import check_report, choose_folder
+    from pgflow_cli.demo.places import check_report, choose_folder, own_code
     from pgflow_cli.demo.view import choose_view
 
     folder = choose_folder(folder)
     report = None if out is None else check_report(out)
     view = choose_view()
-    view.title(f"Reading the text, Markdown, Python and SQL files in {to_show(to_text(folder))}")
+    if folder == own_code():
+        view.title("Reading pgflow's own Python and SQL files (`pgflow demo FOLDER` reads others)")
+    else:
+        where = to_show(to_text(folder))
+        view.title(f"Reading the text, Markdown, Python and SQL files in {where}")
     with view.busy("Getting the database ready"):
         database = _ready(database_url, install)
     view.done(_what_database(database))

@@ -70,16 +70,25 @@ def choose_folder(given: Path | None) -> Path:
 
     Args:
         given: The one that was asked for. None: the whole project, for a user who stands in a
-            clone of it; else the current folder.
+            clone of it; else the current folder, or pgflow's own code where that has no files.
 
     Raises:
-        NothingToRead: There is nothing to read in it.
+        NothingToRead: There is nothing to read in the one that was asked for.
         CurrentFolderGone: The current folder was deleted.
     """
     folder = given.absolute() if given is not None else _default_folder()
-    if next(find_files(folder), None) is None:
+    if next(find_files(folder), None) is not None:
+        return folder
+    if given is not None:
         raise NothingToRead(folder)
-    return folder
+    return own_code()
+
+
+def own_code() -> Path:
+    """Return the installed folder of the core, which has files to read for who has none yet."""
+    import pgflow_core_sql
+
+    return Path(pgflow_core_sql.__file__).parent
 
 
 def check_report(path: Path) -> Path:
