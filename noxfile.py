@@ -102,7 +102,7 @@ def types(session: nox.Session) -> None:
     sync(session, "types")
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pkgs/*/src"))
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    session.run("mypy", "noxfile.py", *sources)
+    session.run("mypy", "noxfile.py", "tools", *sources)
     for example in sorted({path.parent for path in ROOT.glob("examples/*/*.py")}):
         # Its modules are found from the folder that its program is in, as they are when it runs.
         with session.chdir(example):
@@ -204,6 +204,20 @@ def docs(session: nox.Session) -> None:
     if session.posargs:
         version, folder = session.posargs
         session.run("python", "website/tools/publish.py", folder, version)
+
+
+@nox.session
+def snapshot(session: nox.Session) -> None:
+    """Build the commit as a version of its own, try it, and leave it in dist/. Not by default."""
+    sync(session, "release")
+    session.run("python", "-m", "tools.releases", "snapshot", *session.posargs)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build the tagged commit and try it; only `-- --publish` uploads it. Not by default."""
+    sync(session, "release")
+    session.run("python", "-m", "tools.releases", "release", *session.posargs)
 
 
 @nox.session

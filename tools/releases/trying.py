@@ -1,6 +1,7 @@
 """Tries artefacts in new environments, as who installs them would."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Generator
@@ -87,8 +88,9 @@ def try_demo(artefacts: Path, version: str, place: Path, user: str | None = None
     venv = _install("pgflow-cli[embedded]", artefacts, version, place, python)
     with _server_stopped_after(venv, place, user):
         said = _run(venv, place, "pgflow", "demo", user=user)
-    if "completed" not in said:
-        raise ReleaseError(f"the demo ended without having completed:\n{said}")
+        report = re.search(r"^Report: +(.+)$", said, re.MULTILINE)
+        if report is None or not (place / "empty" / report[1]).is_file():
+            raise ReleaseError(f"the demo ended without a report:\n{said}")
     return said
 
 

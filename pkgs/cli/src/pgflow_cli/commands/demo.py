@@ -30,8 +30,8 @@ def demo(*, folder: Path | None, database_url: str | None, install: bool, out: P
     """Run a sample flow on a folder of files and watch it.
 
     The flow reads the text, Markdown, Python and SQL files in FOLDER, counts what is in them, and
-    writes a report with a picture of itself. FOLDER is the current one by default; in a clone of
-    pgflow, the whole project; where there are no such files, pgflow's own. Nothing in it is changed.
+    writes a report with a picture of itself. Nothing in FOLDER is changed. It is the current one by
+    default; in a clone of pgflow, the whole project; where there are no such files, pgflow's own.
     """
     from pgflow_cli.demo.files import to_show, to_text
     from pgflow_cli.demo.places import check_report, choose_folder, own_code
