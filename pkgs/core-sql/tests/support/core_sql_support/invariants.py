@@ -87,7 +87,23 @@ select 'remaining_deps counts open dependencies', run_id, step_slug from counted
 where remaining_deps <> open_deps or remaining_deps < 0
 union all
 select 'remaining_tasks counts open tasks', run_id, step_slug from counted
-where status in ('started', 'completed') and (remaining_tasks <> open or initial_tasks <> made)
+where status in ('started', 'completed')
+  and (remaining_tasks is distinct from open or initial_tasks is distinct from made)
+union all
+select 'a step that never started counts no tasks', run_id, step_slug from counted
+where status in ('created', 'skipped') and remaining_tasks is not null
+union all
+select 'a skipped step says why, and no other does', run_id, step_slug from counted
+where (status = 'skipped') <> (skip_reason is not null)
+union all
+select 'an output is of a completed step', run_id, step_slug from counted
+where output is not null and status <> 'completed'
+union all
+select 'an output is of a task that ended', run_id, step_slug from pgflow.step_tasks
+where output is not null and status not in ('completed', 'failed')
+union all
+select 'what a starter wrote on a run are objects', run_id, null from ran
+where jsonb_typeof(tags) <> 'object' or jsonb_typeof(trace_context) <> 'object'
 union all
 select 'a step under way has a live task', run_id, step_slug from counted
 where (status = 'started') <> (live > 0)

@@ -1,30 +1,30 @@
--- Write the step states of new runs; root steps without a condition start with them.
+-- Write the step states of new runs, and the tasks of single steps that start with them.
+--
+-- Both in one statement, as they come from the same rows.
 --
 -- Parameters:
 --   flow_slug: the flow.
 --   inputs, run_ids: one of each a run.
 --   steps: how many steps were counted into the runs; one that was added since is left out.
--- Returns: the steps that have started and need tasks, and the steps that are ready but have a
+--   priority, delayed_until: of the runs.
+-- Returns: the maps that have started and need tasks, and the steps that are ready but have a
 --   condition or no tasks, as parallel arrays; NULL where there are none.
 -- Locks: none; nobody else sees the runs yet.
--- Writes: step_states.
+-- Writes: step_states, step_tasks.
 -- Idempotent: no.
 create or replace function pgflow._insert_step_states(
-  flow_slug text,
-  inputs jsonb [],
-  run_ids uuid [],
-  steps int,
-  out started_run_ids uuid [],
-  out started_step_slugs text [],
-  out unsettled_run_ids uuid [],
-  out unsettled_step_slugs text []
+  flow_slug text, inputs jsonb [], run_ids uuid [], steps int, priority smallint,
+  delayed_until timestamptz,
+  out map_run_ids uuid [], out map_step_slugs text [],
+  out unsettled_run_ids uuid [], out unsettled_step_slugs text []
 )
 language plpgsql
 as $$
 begin
   with planned as (
     select
-      new.run_id, step.step_slug, step.deps_count, tasks.initial_tasks,
+      new.run_id, step.step_slug, step.step_type, step.deps_count, step.claimed_apart,
+      coalesce(step.opt_start_delay, 0) as start_delay, tasks.initial_tasks,
       step.deps_count = 0 and tasks.initial_tasks > 0
         and num_nonnulls(step.required_input_pattern, step.forbidden_input_pattern) = 0 as starts
     from unnest(_insert_step_states.run_ids, _insert_step_states.inputs) as new (run_id, input)
@@ -38,8 +38,8 @@ begin
     where step.flow_slug = _insert_step_states.flow_slug
       and step.step_index < _insert_step_states.steps
   ),
-  inserted as (
-    insert into pgflow.step_states as state (
+  states as (
+    insert into pgflow.step_states (
       run_id, step_slug, flow_slug, status, remaining_deps, initial_tasks, remaining_tasks,
       started_at
     )
@@ -50,21 +50,34 @@ begin
       case when planned.starts then planned.initial_tasks end,
       case when planned.starts then now() end
     from planned
-    returning state.run_id, state.step_slug, state.status, state.remaining_deps
+  ),
+  tasks as (
+    insert into pgflow.step_tasks (
+      run_id, step_slug, task_index, flow_slug, priority, claimed_apart, order_at, available_at
+    )
+    select
+      planned.run_id, planned.step_slug, 0, _insert_step_states.flow_slug,
+      _insert_step_states.priority, planned.claimed_apart,
+      case when due.at > now() then 'infinity' else now() end, due.at
+    from planned
+    cross join lateral (
+      select greatest(now(), _insert_step_states.delayed_until)
+        + make_interval(secs => planned.start_delay) as at
+    ) as due
+    where planned.starts and planned.step_type = 'single'
   )
   select
-    array_agg(inserted.run_id) filter (where inserted.status = 'started'),
-    array_agg(inserted.step_slug) filter (where inserted.status = 'started'),
-    array_agg(inserted.run_id)
-      filter (where inserted.status = 'created' and inserted.remaining_deps = 0),
-    array_agg(inserted.step_slug)
-      filter (where inserted.status = 'created' and inserted.remaining_deps = 0)
+    array_agg(planned.run_id) filter (where planned.starts),
+    array_agg(planned.step_slug) filter (where planned.starts),
+    array_agg(planned.run_id) filter (where not planned.starts),
+    array_agg(planned.step_slug) filter (where not planned.starts)
   into
-    _insert_step_states.started_run_ids, _insert_step_states.started_step_slugs,
+    _insert_step_states.map_run_ids, _insert_step_states.map_step_slugs,
     _insert_step_states.unsettled_run_ids, _insert_step_states.unsettled_step_slugs
-  from inserted;
+  from planned
+  where planned.deps_count = 0 and not (planned.starts and planned.step_type = 'single');
 end
 $$;
 
 comment on function pgflow._insert_step_states is
-'Write the step states of new runs; root steps without a condition start with them.';
+'Write the step states of new runs, and the tasks of single steps that start with them.';

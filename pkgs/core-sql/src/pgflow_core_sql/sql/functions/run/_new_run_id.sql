@@ -11,14 +11,16 @@ language sql
 volatile
 parallel safe
 begin atomic
-  -- 28672 is the version, 0111, before the fraction. The random UUIDv4 keeps its variant.
-  select encode(
-    substring(int8send(clock.microseconds / 1000) from 3)
-    || int2send((28672 + clock.microseconds % 1000 * 4096 / 1000)::int2)
-    || substring(uuid_send(gen_random_uuid()) from 9),
-    'hex'
-  )::uuid
-  from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as microseconds) as clock;
+  -- Milliseconds and 4096ths of them make 15 hexadecimal digits; the version goes between them,
+  -- and the second half of a random UUIDv4, with its variant, behind. All in one expression, which
+  -- PL/pgSQL evaluates without a query.
+  select (
+    overlay(
+      lpad(to_hex(floor(extract(epoch from clock_timestamp()) * 4096000)::bigint), 15, '0')
+      placing '7' from 13 for 0
+    )
+    || encode(substring(uuid_send(gen_random_uuid()) from 9), 'hex')
+  )::uuid;
 end;
 
 comment on function pgflow._new_run_id is

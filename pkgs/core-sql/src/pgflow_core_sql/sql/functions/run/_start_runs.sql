@@ -17,26 +17,32 @@ returns void
 language plpgsql
 as $$
 declare
+  v_priority smallint := least(greatest(coalesce(_start_runs.priority, 0), -32768), 32767);
+  v_delayed_until timestamptz := case
+    when _start_runs.delay > interval '0' then now() + _start_runs.delay
+  end;
   v_steps int;
-  v_ready record;
+  v_begun record;
 begin
   v_steps := pgflow._insert_runs(
-    _start_runs.flow_slug, _start_runs.inputs, _start_runs.run_ids,
-    least(greatest(coalesce(_start_runs.priority, 0), -32768), 32767)::smallint,
-    _start_runs.tags, case when _start_runs.delay > interval '0' then now() + _start_runs.delay end,
-    _start_runs.trace_context
+    _start_runs.flow_slug, _start_runs.inputs, _start_runs.run_ids, v_priority, _start_runs.tags,
+    v_delayed_until, _start_runs.trace_context
   );
-  select ready.* into v_ready
-  from pgflow._insert_step_states(
-    _start_runs.flow_slug, _start_runs.inputs, _start_runs.run_ids, v_steps
-  ) as ready;
-  perform pgflow._spawn_tasks(v_ready.started_run_ids, v_ready.started_step_slugs);
-  if v_ready.unsettled_run_ids is not null then
+  v_begun := pgflow._insert_step_states(
+    _start_runs.flow_slug, _start_runs.inputs, _start_runs.run_ids, v_steps, v_priority,
+    v_delayed_until
+  );
+  if v_begun.map_run_ids is not null then
+    perform pgflow._spawn_elements(v_begun.map_run_ids, v_begun.map_step_slugs);
+  end if;
+  if v_begun.unsettled_run_ids is not null then
     perform pgflow._count_off(
-      pgflow._settle_steps(v_ready.unsettled_run_ids, v_ready.unsettled_step_slugs)
+      pgflow._settle_steps(v_begun.unsettled_run_ids, v_begun.unsettled_step_slugs)
     );
   end if;
-  perform pgflow._send_events();
+  if current_setting('pgflow.events', true) <> '' then
+    perform pgflow._send_events();
+  end if;
   perform pgflow._wake_workers(array[_start_runs.flow_slug]);
 end
 $$;

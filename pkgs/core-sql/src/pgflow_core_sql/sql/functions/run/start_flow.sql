@@ -27,19 +27,23 @@ returns setof pgflow.runs
 language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
+set plan_cache_mode to force_generic_plan
+set join_collapse_limit to 1
 set enable_seqscan to off
+set enable_hashjoin to off
+set enable_mergejoin to off
+set jit to off
 as $$
 declare
   v_run_id uuid;
 begin
-  select started.run_id into v_run_id
-  from pgflow.start_flows(
+  v_run_id := (pgflow._check_and_start(
     start_flow.flow_slug, array[start_flow.input],
-    case when start_flow.run_id is not null then array[start_flow.run_id] end,
-    start_flow.priority, start_flow.tags, start_flow.delay, start_flow.trace_context,
+    array[coalesce(start_flow.run_id, pgflow._new_run_id())], start_flow.priority,
+    start_flow.tags, start_flow.delay, start_flow.trace_context,
     case when start_flow.idempotency_key is not null then array[start_flow.idempotency_key] end,
     start_flow.key_lifetime
-  ) as started (run_id);
+  ))[1];
   return query
   select run.*
   from pgflow.runs as run

@@ -39,48 +39,14 @@ set enable_hashjoin to off
 set enable_mergejoin to off
 set jit to off
 as $$
-declare
-  v_run_ids uuid[] := start_flows.run_ids;
-  v_keyed record;
 begin
-  perform pgflow._check_inputs(start_flows.flow_slug, start_flows.inputs, start_flows.run_ids);
-  if num_nonnulls(start_flows.tags, start_flows.delay, start_flows.trace_context,
-    start_flows.idempotency_keys, start_flows.key_lifetime) > 0 then
-    perform pgflow._check_start_options(
-      start_flows.flow_slug, cardinality(start_flows.inputs), start_flows.tags, start_flows.delay,
-      start_flows.trace_context, start_flows.idempotency_keys, start_flows.key_lifetime
-    );
-  end if;
-  if v_run_ids is null then
-    select array_agg(new.run_id order by new.run_id) into v_run_ids
-    from (
-      select pgflow._new_run_id() as run_id from generate_series(1, cardinality(start_flows.inputs))
-    ) as new;
-  end if;
-  if start_flows.idempotency_keys is null then
-    perform pgflow._start_runs(
-      start_flows.flow_slug, start_flows.inputs, v_run_ids, start_flows.priority,
-      start_flows.tags, start_flows.delay, start_flows.trace_context
-    );
-  else
-    select keyed.owners, new.inputs, new.run_ids into v_keyed
-    from pgflow._take_keys(
-      start_flows.flow_slug, start_flows.idempotency_keys, v_run_ids, start_flows.key_lifetime
-    ) as keyed
-    cross join lateral (
-      select array_agg(each.input order by each.place) as inputs,
-        array_agg(each.run_id order by each.place) as run_ids
-      from unnest(start_flows.inputs, v_run_ids, keyed.are_new) with ordinality
-        as each (input, run_id, is_new, place)
-      where each.is_new
-    ) as new;
-    v_run_ids := v_keyed.owners;
-    perform pgflow._start_runs(
-      start_flows.flow_slug, v_keyed.inputs, v_keyed.run_ids, start_flows.priority,
-      start_flows.tags, start_flows.delay, start_flows.trace_context
-    );
-  end if;
-  return query select new.run_id from unnest(v_run_ids) as new (run_id);
+  return query
+  select new.run_id
+  from unnest(pgflow._check_and_start(
+    start_flows.flow_slug, start_flows.inputs, start_flows.run_ids, start_flows.priority,
+    start_flows.tags, start_flows.delay, start_flows.trace_context, start_flows.idempotency_keys,
+    start_flows.key_lifetime
+  )) as new (run_id);
 end
 $$;
 
