@@ -203,6 +203,10 @@ def test_prometheus_counts_what_happens(db: str):
     assert sample("report_size_count") is not None
     assert sample("queue_depth", flow_slug="counted", state="ready") is not None
     assert sample("queue_oldest_ready_seconds", flow_slug="counted") is not None
+    assert sample("workers", state="living") == 1
+    assert sample("workers", state="lost") == 0
+    assert sample("transactions_oldest_seconds") is not None
+    assert sample("queue_dead_rows") is not None
 
 
 def test_a_failure_for_good_is_counted_apart(db: str):
@@ -337,7 +341,8 @@ def test_a_task_whose_trace_cannot_be_read_runs_without_it(
 def test_without_an_sdk_nothing_is_read_for_it(
     db: str, conn: Connection, caplog: pytest.LogCaptureFixture
 ):
-    conn.execute("drop function pgflow.get_trace_contexts, pgflow.get_queue_depth")
+    for name in ("get_trace_contexts", "get_queue_depth", "get_alert_figures"):
+        conn.execute(f"drop function pgflow.{name}".encode())
     asyncio.run(run_flow(flaky("unseen"), 1, db))
     assert caplog.text == ""
 

@@ -25,9 +25,11 @@ from pgflow_client._functions.tasks import (
     wait_for_tasks,
 )
 from pgflow_client._functions.telemetry import (
+    AlertFigures,
     DepthRow,
     RetryRow,
     find_retries,
+    get_alert_figures,
     get_queue_depth,
     get_trace_contexts,
 )
@@ -47,6 +49,7 @@ from pgflow_client._outage import Outage, brief
 from pgflow_client._sync.attempt import AttemptConnection
 
 __all__ = [
+    "AlertFigures",
     "AsyncAttemptConnection",
     "AsyncConn",
     "AttemptConnection",
@@ -71,6 +74,7 @@ __all__ = [
     "find_held_runs",
     "find_lost_attempts",
     "find_retries",
+    "get_alert_figures",
     "get_flow_input",
     "get_queue_depth",
     "get_shared_input",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from pgflow_client.worker_protocol import DepthRow, TaskRow
+from pgflow_client.worker_protocol import AlertFigures, DepthRow, TaskRow
 
 _OF_STEP: Final = ("flow_slug", "step_slug")
 _SECONDS: Final = (0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -113,9 +113,32 @@ OLDEST: Final = Instrument(
     labels=("flow_slug",),
     is_shared=True,
 )
+WORKERS: Final = Instrument(
+    name="pgflow.workers",
+    kind="gauge",
+    unit="{worker}",
+    description="Workers of the database, by state: living, or lost within the last hour.",
+    labels=("state",),
+    is_shared=True,
+)
+OLDEST_TRANSACTION: Final = Instrument(
+    name="pgflow.transactions.oldest",
+    kind="gauge",
+    unit="s",
+    description="Age of the oldest transaction that keeps dead rows; 0 where there is none.",
+    is_shared=True,
+)
+DEAD_ROWS: Final = Instrument(
+    name="pgflow.queue.dead_rows",
+    kind="gauge",
+    unit="{row}",
+    description="Rows of the queue's table that vacuum has to remove.",
+    is_shared=True,
+)
 INSTRUMENTS: Final = (
     *(CLAIMED, COMPLETED, RETRIED, FAILED, REFUSED, DURATION),
     *(CLAIM_SIZE, REPORT_SIZE, HELD, DEPTH, OLDEST),
+    *(WORKERS, OLDEST_TRANSACTION, DEAD_ROWS),
 )
 
 
@@ -161,8 +184,12 @@ class Metrics:
         """Take in how many tasks the worker holds."""
         self._put(HELD, (), count)
 
-    def looked(self, rows: Iterable[DepthRow]) -> None:
-        """Take in how many tasks wait."""
+    def looked(self, rows: Iterable[DepthRow], figures: AlertFigures) -> None:
+        """Take in how many tasks wait, and how the database is otherwise."""
+        self._put(WORKERS, ("living",), figures.living_workers)
+        self._put(WORKERS, ("lost",), figures.lost_workers)
+        self._put(OLDEST_TRANSACTION, (), figures.oldest_transaction)
+        self._put(DEAD_ROWS, (), figures.dead_rows)
         for row in rows:
             for state, count in zip(
                 ("ready", "delayed", "started"), (row.ready, row.delayed, row.started), strict=True

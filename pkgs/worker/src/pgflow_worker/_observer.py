@@ -10,6 +10,7 @@ from pgflow_client.worker_protocol import (
     Link,
     Reports,
     TaskRow,
+    get_alert_figures,
     get_queue_depth,
 )
 
@@ -131,7 +132,7 @@ class Observer:
                 began = loop.time()
                 try:
                     rows = await link.call(lambda conn: get_queue_depth(conn, self._flow_slugs))
-                    metrics.looked(rows)
+                    metrics.looked(rows, await link.call(get_alert_figures))
                 except DatabaseError as error:
                     logger.warning("the queue's depth cannot be read: %s", error)
                 await asyncio.sleep(max(_LOOK_INTERVAL, _LOOK_SHARE * (loop.time() - began)))

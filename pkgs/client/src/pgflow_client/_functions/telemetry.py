@@ -19,6 +19,10 @@ select depth.flow_slug, depth.ready_tasks, depth.oldest_ready, depth.delayed_tas
   depth.started_tasks
 from pgflow.get_queue_depth(%s::text[]) as depth
 """
+_GET_ALERT_FIGURES: Final = """
+select figures.living_workers, figures.lost_workers, figures.oldest_transaction, figures.dead_rows
+from pgflow.get_alert_figures() as figures
+"""
 
 
 class RetryRow(NamedTuple):
@@ -62,6 +66,22 @@ class DepthRow(NamedTuple):
     started: int
 
 
+class AlertFigures(NamedTuple):
+    """What alerts look at besides the queues.
+
+    Attributes:
+        living_workers: How many workers beat within their lease, whatever they serve.
+        lost_workers: How many did not within the last hour, and did not stop.
+        oldest_transaction: Seconds since the oldest one began that keeps dead rows.
+        dead_rows: How many of them the queue's table has.
+    """
+
+    living_workers: int
+    lost_workers: int
+    oldest_transaction: float
+    dead_rows: int
+
+
 async def get_trace_contexts(conn: AsyncConn, run_ids: Sequence[str]) -> dict[str, str]:
     """Return the trace contexts of the runs that have one, as JSON text by run."""
     cursor = await conn.execute(_GET_TRACE_CONTEXTS, (run_ids,))
@@ -78,3 +98,10 @@ async def get_queue_depth(conn: AsyncConn, flow_slugs: Sequence[str]) -> list[De
     """Count the tasks of flows that are not done."""
     cursor = await conn.execute(_GET_QUEUE_DEPTH, (flow_slugs,))
     return [DepthRow._make(row) for row in await cursor.fetchall()]
+
+
+async def get_alert_figures(conn: AsyncConn) -> AlertFigures:
+    """Read what alerts look at besides the queues."""
+    cursor = await conn.execute(_GET_ALERT_FIGURES)
+    [row] = await cursor.fetchall()
+    return AlertFigures._make(row)
