@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import yaml
+from pgflow_cli.embedded import find_binaries
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.docs.blocks import Block, commands
@@ -74,7 +75,11 @@ class Reader:
             "PGHOST": str(server["host"]),
             "PGPORT": str(server["port"]),
             "PGUSER": str(server["user"]),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PGDATABASE": str(server["dbname"]),
+            # psql is beside the server that the tests have.
+            "PATH": os.pathsep.join(
+                [str(Path(sys.executable).parent), str(find_binaries().path), os.environ["PATH"]]
+            ),
             "PGFLOW_TEST_DATABASE_URL": database_url,
             "COLUMNS": "100",
         }

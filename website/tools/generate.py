@@ -29,7 +29,19 @@ import tutorials  # noqa: E402
 
 def pages() -> dict[str, str]:
     """Return the text of each generated file by its name."""
-    return {**reference.pages(), **figures.pages(), **states.pages(), **tutorials.pages()}
+    return {
+        **reference.pages(),
+        **figures.pages(),
+        **states.pages(),
+        **tutorials.pages(),
+        "chaos-figures.txt": chaos_figures(),
+    }
+
+
+def chaos_figures() -> str:
+    """Return the first table of the page that the chaos suite has written."""
+    text = (ROOT / "website/docs/chaos.md").read_text()
+    return next(part for part in text.split("\n\n") if part.startswith("|"))
 
 
 def places(entries: list[Any]) -> Iterator[str]:

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import click
+import configuration
+import model
 from pgflow_cli.app import main as app
 from pgflow_client import CoreError
 
@@ -24,16 +26,6 @@ SIGNATURE = re.compile(
 COMMENT = re.compile(
     r"^comment on (table|view|column) (pgflow\.[\w.]+) is\s+((?:'(?:[^']|'')*'\s*)+);", re.M
 )
-VARIABLES = {
-    "PGFLOW_DATABASE_URL": "The database of commands, before `DATABASE_URL`.",
-    "DATABASE_URL": "The database of commands; without it they use the embedded one.",
-    "PGFLOW_HOME": "Folder of the embedded server's data, in place of the project's `.pgflow`.",
-    "PGFLOW_PG_BIN": "Folder of PostgreSQL's programs for the embedded server.",
-    "PGFLOW_UI_TOKEN": "The token that visitors of the dashboard show.",
-    "PGFLOW_DEBUG": "`1`: errors of the command come with their traceback.",
-    "PGFLOW_TEST_DATABASE_URL": "Server on which the fixture `pgflow_database` makes databases.",
-    "NO_COLOR": "Whatever its value: no colours.",
-}
 
 
 def pages() -> dict[str, str]:
@@ -43,7 +35,8 @@ def pages() -> dict[str, str]:
         "tables.md": tables(),
         "errors.md": errors(),
         "commands.md": commands(),
-        "configuration.md": configuration(),
+        "configuration.md": configuration.page(),
+        "data-model.md": model.page(),
     }
 
 
@@ -182,23 +175,3 @@ def commands() -> str:
 
     show(getattr(app, "command", app), ("pgflow",), 2)
     return "\n".join(out)
-
-
-def configuration() -> str:
-    """List environment variables; every one that the sources read has to be described here."""
-    sources = "".join(path.read_text() for path in ROOT.glob("pkgs/*/src/**/*.py"))
-    # Two that no user sets: a child's socket, and what the shell's completion asks by.
-    own = {"PGFLOW_PARENT_FD", "PGFLOW_COMPLETE"}
-    read = set(re.findall(r"\bPGFLOW_[A-Z_]+\b", sources)) - own
-    if missing := read - VARIABLES.keys():
-        raise ValueError(f"website/tools/reference.py does not describe {sorted(missing)}")
-    out = [
-        "# Configuration",
-        "Flows and steps take options where they are defined, and workers `WorkerOptions`; the "
-        "[DSL](../reference/dsl.md) and [worker](../reference/worker.md) list them. Beside these "
-        "there are the options of [commands](commands.md) and environment variables:",
-        "",
-        "| variable | what it does |",
-        "| --- | --- |",
-    ]
-    return "\n".join([*out, *(f"| `{name}` | {what} |" for name, what in VARIABLES.items())])
