@@ -34,7 +34,7 @@ VOLATILE = [
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "<span>"),
     (re.compile(r"^[\w.-]+:\d+(?= )", re.MULTILINE), "<worker>"),
-    (re.compile(r"schema version \d+"), "schema version <n>"),
+    (re.compile(r"schema version \d+( in .*)?"), "schema version <n>"),
     (re.compile(r" +"), " "),
 ]
 # Servers as pages spell them; the test's own stands in for all, with a database for each host.

@@ -79,7 +79,7 @@ def test_what_a_database_does_fits_eighty_columns_with_whole_headings(columns):
     numbers = {name.name: 1_000_000 for name in fields(FlowOverview) if name.name != "flow_slug"}
     flow = FlowOverview(flow_slug="a_flow_with_a_rather_long_name", **numbers)
     overview = Overview(schema_version=1, flows=(flow,), workers=())
-    lines = list(overview_lines(overview))
+    lines = list(overview_lines(overview, "database app, which DATABASE_URL names"))
     assert max(map(cell_len, lines)) <= 80
     for head in ("running", "completed", "failed", "ready", "delayed", "claimed"):
         assert head in lines[2].split()

@@ -214,6 +214,18 @@ def test_a_database_without_pgflow_says_how_to_install_it(pgflow: Command, conn:
     assert "pgflow install" in done.err
 
 
+def test_a_named_database_gets_no_flow_by_a_start_and_one_thing_to_do_is_told(
+    pgflow: Command, conn: Any
+):
+    done = pgflow("start", "flows:add", "1")
+    assert done.code == 1
+    [database] = conn.execute("select current_database()").fetchone()
+    assert f"flow add is not in database {database}, which PGFLOW_DATABASE_URL names" in done.err
+    assert done.err.count("`pgflow ") == 1
+    assert "`pgflow worker flows:add` defines and serves it" in done.err
+    assert conn.execute("select count(*) from pgflow.flows").fetchone() == (0,)
+
+
 def test_without_a_database_an_embedded_one_starts_with_the_schema(pgflow: Command):
     del pgflow.env["PGFLOW_DATABASE_URL"]
     home = Path(tempfile.mkdtemp(prefix="pgf-"))
@@ -225,6 +237,17 @@ def test_without_a_database_an_embedded_one_starts_with_the_schema(pgflow: Comma
         assert done.code == 0, done.err
         assert json.loads(done.out)["flows"] == []
         assert "no flows yet" in pgflow("start", "add", "1").err
+        # It gets a flow in code by itself too, so that nobody has to wait for their own worker.
+        started = pgflow("start", "flows:add", "1")
+        assert started.code == 0, started.err
+        assert "Flow add is now defined in the embedded database" in started.err
+        assert "pgflow worker flows:add" in started.err
+        assert "defined" not in pgflow("start", "add", "1").err
+        (pgflow.folder / "jobs.py").write_text(
+            "from pgflow_dsl import job\n@job\ndef greet(name: str) -> str:\n    return name\n"
+        )
+        assert "Flow greet is now defined" in pgflow("start", "jobs:greet", '"Ada"').err
+        assert f"in the embedded database in {home}" in pgflow("status").out
     finally:
         pgflow("db", "reset", "--yes")
         shutil.rmtree(home)

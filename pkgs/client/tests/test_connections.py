@@ -151,6 +151,9 @@ def test_what_is_no_way_to_a_database_is_refused(conn):
         Client(None)
     with pytest.raises(DatabaseUnreachable, match="this is not a database URL"):
         AsyncClient("postgresql//typo")
+    for kind in (AsyncClient, Client):
+        with pytest.raises(DatabaseUnreachable, match="the database URL is empty"):
+            kind(" ")
     with pytest.raises(ValueError, match="max_connections is 1 or more, not 0"):
         AsyncClient("", max_connections=0)
 

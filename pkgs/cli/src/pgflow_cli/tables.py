@@ -26,9 +26,14 @@ _LONGEST_REASON = 60
 _LONGEST_MESSAGE = 300
 
 
-def overview_lines(overview: Overview) -> Iterator[str]:
-    """Give the lines that show a database."""
-    yield f"schema version {overview.schema_version}"
+def overview_lines(overview: Overview, place: str) -> Iterator[str]:
+    """Give the lines that show a database.
+
+    Args:
+        overview: What it does.
+        place: Which it is, in words.
+    """
+    yield f"schema version {overview.schema_version} in {place}"
     yield ""
     if overview.flows:
         runs = ("running", "completed", "failed", "cancelled")

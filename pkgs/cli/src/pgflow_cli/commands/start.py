@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
-    from pgflow_client import Run, StartArguments
+    from pgflow_client import Client, Run, StartArguments
 
     from pgflow_cli.database import Database
 
@@ -75,8 +75,9 @@ def start(
     """Start a run of a flow and print its id.
 
     FLOW is the slug of a flow that the database has, or MODULE:FLOW in code, whose types then check
-    the input. INPUT is JSON, - reads it from standard input; without one it is null. One that
-    begins with a minus comes after `--`.
+    the input, and which the embedded database gets where it does not have it yet. INPUT is JSON,
+    - reads it from standard input; without one it is null. One that begins with a minus comes after
+    `--`.
 
     With --watch the exit code is 0 if the run completed, 1 if it failed, 4 if it was cancelled.
     Ctrl-C ends the watching, and not the run.
@@ -123,9 +124,10 @@ class _Start:
 
         with telling_of(self._database), Client(self._database.url) as client:
             try:
-                run: Run[Any] = client.start_flow(self._flow, value, **options)
+                run: Run[Any] = self._start(client, value, options)
             except FlowNotFound as error:
-                error.add_note(self._advice())
+                if self._flow is self._name:
+                    error.add_note(self._advice())
                 raise
             except RunExists as error:
                 error.add_note(f"`pgflow runs show {options.get('run_id')}` shows where it stands.")
@@ -135,6 +137,36 @@ class _Start:
                 # By its id alone: what a job returns is shown as the JSON that it is stored as.
                 run = client.get_run(run.run_id)
             return self._show(run)
+
+    def _start(self, client: Client, value: Any, options: StartArguments) -> Run[Any]:
+        """Start the run; of a flow in code that the embedded database lacks, define it before."""
+        from pgflow_client import FlowNotFound
+
+        try:
+            return client.start_flow(self._flow, value, **options)
+        except FlowNotFound as error:
+            if self._flow is self._name:
+                raise
+            if not self._database.is_embedded:
+                advice = (
+                    f"`pgflow worker {self._name}` defines and serves it; "
+                    "if that was started only now, try again in a moment"
+                )
+                where = f"flow {self._flow.slug} is not in {self._database.place}"
+                raise FlowNotFound(where, advice, error.detail) from error
+        self._define()
+        return client.start_flow(self._flow, value, **options)
+
+    def _define(self) -> None:
+        """Define the flow, which a worker that has just been started may do at the same time."""
+        from pgflow_dsl import compile_flow
+
+        from pgflow_cli.database import connect
+        from pgflow_cli.printing import say
+
+        with connect(self._database.url) as conn:
+            conn.execute(compile_flow(self._flow).encode())
+        say(f"Flow {self._flow.slug} is now defined in {self._database.place}.")
 
     def _tell_if_unserved(self, flow_slug: str) -> None:
         """Say so where the run will wait for want of a worker."""
@@ -169,18 +201,13 @@ class _Start:
         return watch_run(run, as_json=self._as_json)
 
     def _advice(self) -> str:
-        """Say what a flow that the database does not have can be made of."""
+        """Say which flow the database has that may have been meant."""
         import difflib
 
         from pgflow_client.overview import read_flow_slugs
 
         from pgflow_cli.database import connect
 
-        if self._flow is not self._name:
-            return (
-                f"`pgflow worker {self._name}` defines it there and serves it; "
-                f"`pgflow compile {self._name}` prints the SQL that does."
-            )
         lines: list[str] = []
         if Path(f"{self._name}.py").exists():
             lines.append(f"For a flow of {self._name}.py, write {self._name}:NAME.")

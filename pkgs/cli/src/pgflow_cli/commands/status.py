@@ -51,7 +51,7 @@ def _show_database(database: Database, as_json: bool) -> None:
         return
     from pgflow_cli.tables import overview_lines
 
-    _print_lines(overview_lines(overview))
+    _print_lines(overview_lines(overview, database.place))
 
 
 def show_run(database: Database, run_id: UUID, as_json: bool) -> None:

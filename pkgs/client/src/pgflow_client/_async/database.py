@@ -294,6 +294,9 @@ async def _is_pooled(conn: AsyncConnection[Any]) -> bool:
 
 
 def _default_parameters(url: str) -> dict[str, Any]:
+    if not url.strip():
+        # A variable that somebody forgot to set, say: the driver would try one of its own choice.
+        raise DatabaseUnreachable("the database URL is empty")
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
