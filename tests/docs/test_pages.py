@@ -100,6 +100,7 @@ NOT_RUN = {
     "README.md": 2,
     "website/docs/concepts/performance.md": 2,
     "website/docs/dashboard.md": 1,
+    "website/docs/deploy/database.md": 1,
     "website/docs/deploy/kubernetes.md": 1,
     "website/docs/deploy/workers.md": 1,
     "website/docs/guide/starting.md": 1,
