@@ -169,12 +169,18 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def poolers(session: nox.Session) -> None:
-    """The tests of poolers, and the acceptance tests through PgBouncer. Not by default."""
+    """The tests of poolers; then client, worker and acceptance through one. Not by default.
+
+    What takes a direct connection is skipped with its reason (`@pytest.mark.direct`).
+    """
     sync(session, "test")
     session.run("pytest", "tests/poolers", *session.posargs)
+    without = [f"--ignore={folder}" for folder in TYPE_TESTS]
     for mode in ("session", "transaction", "unprepared"):
         session.run(
-            *("pytest", "tests/acceptance", *session.posargs), env={"PGFLOW_TEST_POOLER": mode}
+            *("pytest", *IN_PARALLEL, *without, "tests/acceptance"),
+            *("pkgs/client/tests", "pkgs/worker/tests", *session.posargs),
+            env={"PGFLOW_TEST_POOLER": mode},
         )
 
 

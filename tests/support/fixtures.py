@@ -27,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"these tests are named after an address: {fickle}")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what takes a connection without a pooler, where there is one."""
+    marker = item.get_closest_marker("direct")
+    if marker is not None and os.environ.get(POOLER_VARIABLE):
+        pytest.skip(f"not through a pooler: {marker.args[0]}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def processes_end() -> Iterator[None]:
     """Whatever a test starts has ended when all are over."""

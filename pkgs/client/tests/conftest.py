@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,10 @@ import psycopg
 import pytest
 from pgflow_dsl import Flow, compile_flow
 from psycopg.types.json import Jsonb
+
+from tests.support.fixtures import POOLER_VARIABLE
+
+IS_POOLED = bool(os.environ.get(POOLER_VARIABLE))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,6 +94,10 @@ class Hand:
         """The runs that somebody has marked."""
         rows = self.conn.execute("select run_id from pgflow.run_watchers").fetchall()
         return {row[0] for row in rows}
+
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for a run by now. Through a pooler nobody marks, and all ask."""
+        return bool(self.watched() or (IS_POOLED and self.backends("%get_run_versions%")))
 
     def runs(self) -> int:
         return self.conn.execute("select count(*) from pgflow.runs").fetchall()[0][0]

@@ -106,6 +106,7 @@ async def test_closing_a_client_leaves_the_callers_connection_open(db, greet):
         await caller.execute("select 1")
 
 
+@pytest.mark.direct("nothing listens there")
 async def test_a_client_borrows_from_a_pool_and_listens_beside_it(
     db, hand, greet, eventually, no_polling
 ):
@@ -183,6 +184,7 @@ async def test_a_newer_schema_says_what_to_upgrade(db, conn, greet):
             await client.start_flows(greet, ["you"])
 
 
+@pytest.mark.direct("PgBouncer logs everybody in as one user here")
 async def test_a_user_without_rights_is_told_which_role_to_have(db, conn, greet):
     conn.execute("drop role if exists nobody_much")
     conn.execute("create role nobody_much login")

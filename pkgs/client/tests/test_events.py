@@ -77,7 +77,7 @@ async def test_each_change_is_told_once_and_in_order(
             assert [told(event) for event in events] == expected
 
         await expect(*START)
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         hand.complete(run.run_id, "fetch", {"language": "en"})
         await expect(*FETCHED)
         hand.complete(run.run_id, "links", ["a", "b", "c"])
@@ -191,11 +191,12 @@ async def test_every_event_says_when_it_was(db, hand, site, eventually, follow):
         assert [event.at for event in later] == [failed.at]
 
 
+@pytest.mark.direct("nothing is marked there")
 async def test_an_abandoned_iterator_leaves_no_mark(db, hand, greet, eventually):
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         async for _ in run.events():
-            await eventually(hand.watched)
+            await eventually(hand.is_waited_for)
             break
         await eventually(lambda: not hand.watched())
 

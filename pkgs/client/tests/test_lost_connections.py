@@ -10,6 +10,7 @@ from pgflow_dsl import Flow
 from psycopg.conninfo import make_conninfo
 
 
+@pytest.mark.direct("nothing listens there")
 async def test_what_happens_while_the_listening_connection_is_cut_is_not_lost(
     db, hand, greet, eventually, no_polling
 ):
@@ -29,6 +30,7 @@ async def test_what_happens_while_the_listening_connection_is_cut_is_not_lost(
         await asyncio.gather(*waits[5:])
 
 
+@pytest.mark.direct("it cuts connections by the process that they have")
 async def test_waits_and_events_survive_the_loss_of_every_connection(
     db, hand, greet, eventually, follow
 ):
@@ -50,6 +52,7 @@ async def test_waits_and_events_survive_the_loss_of_every_connection(
         ]
 
 
+@pytest.mark.direct("it cuts connections by the process that they have")
 async def test_steps_that_have_not_started_are_no_hindrance_to_coming_back(
     db, hand, eventually, follow, no_polling
 ):
@@ -110,6 +113,7 @@ async def test_a_user_who_may_not_watch_waits_all_the_same(db, hand, conn, greet
         conn.execute("drop role plain_starter")
 
 
+@pytest.mark.direct("there are no marks to be missed")
 async def test_a_change_whose_transaction_began_before_the_watch_is_seen(
     db, hand, greet, eventually
 ):
@@ -120,7 +124,7 @@ async def test_a_change_whose_transaction_began_before_the_watch_is_seen(
             # It looks for watchers, finds none, and so notifies nobody when it commits.
             slow.execute("select pgflow.complete_task(%s, 'hello', 0, '1')", (run.run_id,))
             wait = asyncio.create_task(run.wait())
-            await eventually(hand.watched)
+            await eventually(hand.is_waited_for)
             assert not wait.done()
         await wait
 
@@ -137,6 +141,7 @@ async def test_a_database_that_cannot_be_reached_is_an_error_from_the_first_look
             await client.get_run("00000000-0000-0000-0000-000000000001")
 
 
+@pytest.mark.direct("it cuts connections by the process that they have")
 async def test_a_wait_ends_in_time_also_while_the_database_is_away(
     db, hand, greet, conn, postgres, eventually
 ):
@@ -152,6 +157,7 @@ async def test_a_wait_ends_in_time_also_while_the_database_is_away(
             await wait
 
 
+@pytest.mark.direct("it counts calls, and polls are calls")
 async def test_a_result_is_read_through_an_outage_that_begins_when_the_run_ends(
     db, hand, greet, monkeypatch
 ):
@@ -174,6 +180,7 @@ async def test_a_result_is_read_through_an_outage_that_begins_when_the_run_ends(
         assert await run.result_of(greet.steps[0]) == "hi"
 
 
+@pytest.mark.direct("it cuts connections by the process that they have")
 async def test_what_a_caller_s_connection_cannot_reach_is_told_at_once(db, hand, greet):
     async with await psycopg.AsyncConnection.connect(db, autocommit=True) as caller:
         client = AsyncClient(caller)

@@ -92,7 +92,7 @@ async def test_events_and_items_come_live_in_one_order(
     async with AsyncClient(db) as client:
         run = await client.start_flow(chat, "who?")
         texts, following = follow(run.sse(streams=FOLLOWS))
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         for part in range(2):
             hand.emit(run.run_id, "answer", ["Hel", "lo"][part])
             await eventually(lambda part=part: len(told(texts)) == 3 + part)

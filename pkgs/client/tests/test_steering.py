@@ -157,7 +157,7 @@ async def test_a_step_is_waited_for_while_its_run_goes_on(db, hand, pair, eventu
         assert step.status == "created"
         assert (await step.progress()).status == step.status == "started"
         output = asyncio.create_task(step.output())
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         hand.complete(run.run_id, "fetch", {"title": "a"})
         assert await output == Page("a")
         assert (step.status, run.status) == ("completed", "started")
@@ -232,7 +232,7 @@ async def test_a_subscription_that_is_closed_is_told_nothing_more(db, hand, gree
         run = await client.start_flow(greet, "you")
         events = []
         async with run.on_event(events.append):
-            await eventually(hand.watched)
+            await eventually(hand.is_waited_for)
         at_once = run.on_event(events.append)
         await at_once.close()
         hand.complete(run.run_id, "hello")
@@ -245,7 +245,7 @@ async def test_closing_a_client_closes_its_subscriptions(db, hand, greet, eventu
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         subscription = run.on_event(lambda event: None)
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
     await subscription.wait()
     with pytest.raises(ClientClosed):
         await run.on_event(lambda event: None).wait()

@@ -62,7 +62,7 @@ async def test_items_come_as_they_are_emitted_until_the_step_ends(
     async with AsyncClient(db) as client:
         run = await client.start_flow(chat, "who?")
         items, reading = read(run.stream(chat.get_step("answer")))
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         for token in ("I", None, {"am": ["it"]}):
             hand.emit(run.run_id, "answer", token)
             await eventually(lambda token=token: values(items)[-1:] == [token])
@@ -121,7 +121,7 @@ async def test_elements_of_a_map_are_read_together_or_one_by_one(
         check = chat.get_step("check")
         every, reading_all = read(run.stream(check))
         one, reading_one = read(run.stream(check, task_index=1))
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         for index, value in ((0, "x"), (1, "y"), (2, "z"), (1, "more")):
             hand.emit(run.run_id, "check", value, index=index)
         hand.complete(run.run_id, "check", True, index=1)
@@ -159,11 +159,12 @@ async def test_items_are_read_as_the_type_that_is_asked_for(db, hand, chat):
             await anext(items)
 
 
+@pytest.mark.direct("it cuts connections by the process that they have")
 async def test_a_cut_connection_loses_no_item(db, hand, chat, eventually, read, no_polling):
     async with AsyncClient(db) as client:
         run = await client.start_flow(chat, "who?")
         items, reading = read(run.stream("answer"))
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         for number in range(5):
             hand.cut(*hand.backends())
             hand.emit(run.run_id, "answer", number)
@@ -192,6 +193,7 @@ async def test_a_step_that_never_runs_has_an_empty_stream(db, hand, chat):
         assert [item async for item in run.stream("check")] == []
 
 
+@pytest.mark.direct("nobody is woken there")
 async def test_items_wake_those_who_read_them_and_nobody_else(
     db, hand, chat, eventually, read, no_polling, monkeypatch
 ):
@@ -229,7 +231,7 @@ async def test_an_abandoned_stream_leaves_no_mark(db, hand, chat, eventually):
         run = await client.start_flow(chat, "who?")
         hand.emit(run.run_id, "answer", "one")
         async for _ in run.stream("answer"):
-            await eventually(hand.watched)
+            await eventually(hand.is_waited_for)
             break
         await eventually(lambda: not hand.watched())
 
@@ -254,7 +256,7 @@ def test_threads_read_streams_too(db, hand, chat, no_polling):
     with Client(db) as client, ThreadPoolExecutor() as threads:
         run = client.start_flow(chat, "who?")
         reading = threads.submit(lambda: list(run.stream("answer", item_type=str)))
-        until(hand.watched)
+        until(hand.is_waited_for)
         hand.emit(run.run_id, "answer", "Hel")
         hand.emit(run.run_id, "answer", "lo")
         hand.complete(run.run_id, "answer", [])

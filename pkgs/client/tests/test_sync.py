@@ -16,7 +16,7 @@ def test_start_wait_and_read(db, hand, greet, no_polling):
     with Client(db) as client, ThreadPoolExecutor() as threads:
         run = client.start_flow(greet, "you")
         wait = threads.submit(run.wait)
-        until(hand.watched)
+        until(hand.is_waited_for)
         hand.complete(run.run_id, "hello", "hi")
         assert wait.result().status == "completed"
         assert run.output_of(greet.steps[0]) == "hi"
@@ -35,6 +35,7 @@ def test_failures_and_timeouts_are_raised(db, hand, greet):
             run.wait()
 
 
+@pytest.mark.direct("nothing listens there")
 def test_many_threads_share_a_client_and_its_listening_connection(db, hand, greet):
     with Client(db, max_connections=2) as client, ThreadPoolExecutor(40) as threads:
         runs = client.start_flows(greet, [str(n) for n in range(40)])
@@ -54,7 +55,7 @@ def test_a_cut_listening_connection_loses_nothing(db, hand, greet, no_polling):
     with Client(db) as client, ThreadPoolExecutor() as threads:
         run = client.start_flow(greet, "you")
         events = threads.submit(lambda: list(run.events()))
-        until(hand.watched)
+        until(hand.is_waited_for)
         hand.claim()
         hand.cut(*hand.listeners())
         hand.complete(run.run_id, "hello")
@@ -66,7 +67,7 @@ def test_an_abandoned_iterator_leaves_no_mark_and_a_closed_client_no_thread(db, 
     with Client(db) as client:
         run = client.start_flow(greet, "you")
         for _ in run.events():
-            until(hand.watched)
+            until(hand.is_waited_for)
             break
         until(lambda: not hand.watched())
     assert set(threading.enumerate()) <= before

@@ -12,6 +12,7 @@ from pgflow_dsl import Flow
 SOON = timedelta(milliseconds=30)
 
 
+@pytest.mark.direct("nothing is notified there")
 async def test_a_wait_is_ended_by_a_notification(db, hand, greet, eventually, no_polling):
     async with AsyncClient(db) as client, AsyncClient(db) as other:
         run = await client.start_flow(greet, "you")
@@ -39,7 +40,7 @@ async def test_a_failed_run_raises_with_its_step_and_reason(db, hand, greet, eve
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         wait = asyncio.create_task(run.wait())
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         hand.fail(run.run_id, "hello")
         with pytest.raises(
             RunFailed, match="of flow 'greet' failed at step 'hello': boom"
@@ -55,7 +56,7 @@ async def test_a_cancelled_run_raises_with_its_reason(db, hand, greet, eventuall
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         wait = asyncio.create_task(run.wait())
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         hand.cancel(run.run_id, "not needed")
         with pytest.raises(RunCancelled, match="was cancelled: not needed"):
             await wait
@@ -83,6 +84,7 @@ async def test_a_wait_that_times_out_leaves_the_run_alone(db, hand, greet, event
         await eventually(lambda: not hand.watched())
 
 
+@pytest.mark.direct("nothing listens there")
 async def test_many_waits_share_one_listening_connection(db, hand, greet, eventually):
     async with AsyncClient(db, max_connections=2) as client:
         runs = await client.start_flows(greet, [str(n) for n in range(200)])
@@ -97,6 +99,7 @@ async def test_many_waits_share_one_listening_connection(db, hand, greet, eventu
         await eventually(lambda: not hand.watched())
 
 
+@pytest.mark.direct("it counts marks and connections of the server's")
 async def test_cancelled_waits_leave_nothing_behind(db, hand, greet, eventually):
     async with AsyncClient(db) as client:
         runs = await client.start_flows(greet, [str(n) for n in range(20)])
@@ -112,6 +115,7 @@ async def test_cancelled_waits_leave_nothing_behind(db, hand, greet, eventually)
     await eventually(lambda: not hand.backends())
 
 
+@pytest.mark.direct("it counts marks and connections of the server's")
 async def test_waits_that_are_cancelled_at_any_moment_leave_nothing_behind(
     db, hand, greet, eventually
 ):
@@ -129,11 +133,12 @@ async def test_waits_that_are_cancelled_at_any_moment_leave_nothing_behind(
     await eventually(lambda: not hand.backends())
 
 
+@pytest.mark.direct("it counts marks and connections of the server's")
 async def test_closing_a_client_takes_its_marks_and_connections_away(db, hand, greet, eventually):
     client = AsyncClient(db)
     run = await client.start_flow(greet, "you")
     wait = asyncio.create_task(run.wait())
-    await eventually(hand.watched)
+    await eventually(hand.is_waited_for)
     wait.cancel()
     await client.close()
     await client.close()
@@ -145,7 +150,7 @@ async def test_a_deleted_run_ends_the_wait(db, hand, conn, greet, eventually):
     async with AsyncClient(db) as client:
         run = await client.start_flow(greet, "you")
         wait = asyncio.create_task(run.wait())
-        await eventually(hand.watched)
+        await eventually(hand.is_waited_for)
         conn.execute("select pgflow.delete_flow_and_data('greet')")
         with pytest.raises(RunNotFound):
             await wait
@@ -213,6 +218,7 @@ async def test_all_that_is_known_of_an_ended_run_is_there_for_whoever_finds_it(d
         assert progress.steps[0].error_message == "boom"
 
 
+@pytest.mark.direct("it counts marks and connections of the server's")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_ten_thousand_runs_that_were_watched_leave_nothing_behind(

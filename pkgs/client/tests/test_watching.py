@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pgflow_client import AsyncClient, RunNotFound, _marks
 
+pytestmark = pytest.mark.direct("marks and notifications are what it is about")
+
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:

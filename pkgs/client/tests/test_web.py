@@ -129,6 +129,7 @@ async def test_what_cannot_be_served_has_a_status(db, hand, chat, greet):
         assert await status(run.run_id) == 503
 
 
+@pytest.mark.direct("nothing listens there")
 async def test_sixty_viewers_share_one_listening_connection_and_leave_nothing_behind(
     db, hand, chat, eventually
 ):

@@ -69,6 +69,7 @@ def test_a_database_in_another_encoding_is_served(postgres: EmbeddedServer, enco
     assert asyncio.run(run_flow(flow, "gr\u00fcn", url)) == {"only": "GR\u00dcN"}
 
 
+@pytest.mark.direct("nothing listens there")
 def test_a_listener_that_is_cut_off_listens_again(db: str, conn: psycopg.Connection[Any]):
     flow = echo()
 
@@ -125,6 +126,7 @@ async def held(
         yield client, flow, release, worker
 
 
+@pytest.mark.direct("it cuts a connection that the pooler may have lent to others")
 def test_a_claim_whose_answer_was_lost_is_handed_back(db: str, conn: psycopg.Connection[Any]):
     async def lose() -> None:
         async with held(db, "lost", concurrency=1, lanes=1) as (client, flow, release, worker):

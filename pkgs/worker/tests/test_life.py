@@ -349,6 +349,7 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing_and_says_so(
     assert sorted(conn.execute(outcome).fetchall()) == before
 
 
+@pytest.mark.direct("it counts marks and connections of the server's")
 def test_nothing_of_a_worker_is_left_after_it_has_stopped(db: str, conn: psycopg.Connection[Any]):
     async def start_and_stop() -> None:
         worker = Worker([counting()], db)

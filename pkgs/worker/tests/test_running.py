@@ -297,6 +297,7 @@ def test_a_start_wakes_a_worker_that_would_sleep_for_an_hour(db: str, conn: psyc
     asyncio.run(sleep_then_start())
 
 
+@pytest.mark.direct("nothing is heard there")
 def test_a_worker_that_never_looks_by_itself_hears_of_each_of_many_starts(db: str):
     flow = Flow("often", input=int)
 

@@ -93,6 +93,7 @@ def test_an_executor_from_which_nothing_comes_back_is_told_so(db: str):
         assert asyncio.run(run_flow(samples.mute, None, db)) == {"say": "emit()"}
 
 
+@pytest.mark.direct("it counts connections of the server's")
 def test_a_worker_whose_handlers_emit_nothing_needs_no_connection_for_it(db: str, conn: Connection):
     flow = emitting()
 

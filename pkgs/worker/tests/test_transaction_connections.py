@@ -45,6 +45,7 @@ def test_elements_of_a_map_have_transactions_of_their_own(db: str, books: psycop
     until(lambda: backends(books) == [])
 
 
+@pytest.mark.direct("it counts connections of the server's")
 @every_kind
 def test_a_session_is_handed_on_as_it_was(db: str, books: psycopg.Connection[Any], kind: str):
     @job(transactional=True, max_attempts=1)

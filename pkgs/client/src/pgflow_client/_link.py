@@ -315,21 +315,28 @@ def connection_parameters(conninfo: str, name: str) -> dict[str, Any]:
     return {**defaults, "application_name": f"pgflow {name}", "client_encoding": "UTF8"}
 
 
-def cut_off(conn: Conn) -> Callable[[], None]:
+def cut_off(conn: Conn) -> None:
     """End a connection that a thread is at work with; the server undoes its transaction.
 
     Whatever the thread does with it next fails. The thread still has to close it.
 
     Args:
         conn: The connection, which nobody may close meanwhile.
-
-    Returns:
-        What is still to be done, and may take a while: the statement that runs now has to be
-        cancelled, for the server would only notice at its end that nobody listens.
     """
-    cancel = conn.pgconn.get_cancel()
     with suppress(OSError, DatabaseError):
         _hang_up(conn.fileno())
+
+
+def cancelling(conn: Conn) -> Callable[[], None]:
+    """Return what cancels the statement that a thread waits for, and may take a while itself.
+
+    It comes before `cut_off`: the server would only notice at the statement's end that nobody
+    listens, and a pooler forgets whose statement it was as soon as its client has gone.
+
+    Args:
+        conn: The connection, which nobody may close meanwhile.
+    """
+    cancel = conn.pgconn.get_cancel()
 
     def finish() -> None:
         with suppress(DatabaseError):

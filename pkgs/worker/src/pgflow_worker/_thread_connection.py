@@ -4,12 +4,15 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from pgflow_client.worker_protocol import AttemptConnection, TaskRow, cut_off
+from pgflow_client.worker_protocol import AttemptConnection, TaskRow, cancelling, cut_off
 from pgflow_dsl import AttemptCancelled
 
 from pgflow_worker._threads import HandlerThreads
 
 T = TypeVar("T")
+
+# How long a statement may take to be cancelled, in seconds: the server may be gone.
+_LONGEST_CANCEL: Final = 2.0
 
 
 class ThreadConnection:
@@ -81,8 +84,18 @@ class ThreadConnection:
                 self._conn.close()
                 return
             # Under the lock: the thread may not close it meanwhile.
-            finish = cut_off(self._conn.connection)
-        threading.Thread(target=finish, name="pgflow-cancel", daemon=True).start()
+            cancel = cancelling(self._conn.connection)
+        threading.Thread(
+            target=self._cut_off, args=(cancel,), name="pgflow-cut-off", daemon=True
+        ).start()
+
+    def _cut_off(self, cancel: Callable[[], None]) -> None:
+        waiting = threading.Thread(target=cancel, name="pgflow-cancel", daemon=True)
+        waiting.start()
+        waiting.join(_LONGEST_CANCEL)
+        with self._lock:
+            if self._is_in_use:
+                cut_off(self._conn.connection)
 
     def use(self, call: Callable[[], T]) -> T:
         """Call what works with the connection, in the thread of the caller.
