@@ -103,7 +103,8 @@ def types(session: nox.Session) -> None:
     sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pkgs/*/src"))
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     session.run("mypy", "noxfile.py", "tools", *sources)
-    for example in sorted({path.parent for path in ROOT.glob("examples/*/*.py")}):
+    programs = [*ROOT.glob("examples/*/*.py"), *ROOT.glob("deploy/*/*.py")]
+    for example in sorted({path.parent for path in programs}):
         # Its modules are found from the folder that its program is in, as they are when it runs.
         with session.chdir(example):
             configured = (f"--config-file={ROOT}/pyproject.toml", f"--cache-dir={ROOT}/.mypy_cache")

@@ -17,7 +17,7 @@ from tests.house.workspace import ROOT, name_of
 WITH_BLOCKS = [page for page in pages() if any(True for _ in blocks(page))]
 every_page = pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
 # What pages install into by themselves.
-WITHOUT_SCHEMA = {DOCS / "deploy/tenants.md": "shop"}
+WITHOUT_SCHEMA = {DOCS / "deploy/supabase.md": "shop", DOCS / "deploy/tenants.md": "shop"}
 ROLES = "select rolname from pg_roles where rolname !~ '^pg_'"
 
 
@@ -102,6 +102,8 @@ NOT_RUN = {
     "website/docs/dashboard.md": 1,
     "website/docs/deploy/database.md": 1,
     "website/docs/deploy/kubernetes.md": 1,
+    "website/docs/deploy/serverless.md": 2,
+    "website/docs/deploy/supabase.md": 1,
     "website/docs/deploy/workers.md": 1,
     "website/docs/guide/starting.md": 1,
     "website/docs/operate/stalled.md": 1,
