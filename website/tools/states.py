@@ -162,7 +162,7 @@ def place(edge: tuple[tuple[str, str], str]) -> tuple[int, int]:
 def draw(seen: dict[str, Edges]) -> str:
     """Draw a row of boxes for each kind, and the changes between them as curves above and below."""
     wide, high, row = 104, 34, 190
-    out = [svg(len(ORDER) * 130 + 20, row * len(seen))]
+    out = [svg(len(ORDER) * 130 + 20, row * len(seen) + 24)]
     for level, (title, edges) in enumerate(seen.items()):
         names = [name for name in ORDER if any(name in pair for pair in edges)]
         middle = level * row + 105
