@@ -15,7 +15,10 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── KeyInvalid            PF012  not an idempotency key
  │    ├── StartOptionInvalid    PF013  a run cannot be started with this option
  │    ├── ExtensionMissing      PF014  the database lacks an extension that was asked for
- │    └── ArgumentInvalid       PF015  a call cannot be made with this argument
+ │    ├── ArgumentInvalid       PF015  a call cannot be made with this argument
+ │    ├── FlowRetired           PF016  the flow, or its version, is out of use
+ │    ├── VersionInUse          PF017  a version cannot be retired yet
+ │    └── RunDoesNotFit         PF018  what a run has done does not fit another version
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── DatabaseReadOnly      it follows another one, and only reads
@@ -69,12 +72,14 @@ __all__ = [
     "DefinitionInvalid",
     "ExtensionMissing",
     "FlowNotFound",
+    "FlowRetired",
     "InputRefused",
     "KeyInvalid",
     "PermissionRefused",
     "PgflowError",
     "RunCancelled",
     "RunCompleted",
+    "RunDoesNotFit",
     "RunExists",
     "RunFailed",
     "RunNotCompleted",
@@ -84,6 +89,7 @@ __all__ = [
     "StartOptionInvalid",
     "StepNotCompleted",
     "StepNotFound",
+    "VersionInUse",
     "WaitInTransaction",
     "WaitTimeout",
     "WorkerNotRegistered",
@@ -239,6 +245,24 @@ class ArgumentInvalid(CoreError):
     sqlstate = "PF015"
 
 
+class FlowRetired(CoreError):
+    """The flow, or the version of it that was asked for, is retired: nothing starts or goes on."""
+
+    sqlstate = "PF016"
+
+
+class VersionInUse(CoreError):
+    """A version cannot be retired: it has runs that have not ended, or new runs take it."""
+
+    sqlstate = "PF017"
+
+
+class RunDoesNotFit(CoreError):
+    """A step that has ended is not the same in the version that its run is to go on as."""
+
+    sqlstate = "PF018"
+
+
 class DatabaseProblem(PgflowError):
     """The database did not get as far as answering.
 
@@ -311,6 +335,9 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         StartOptionInvalid,
         ExtensionMissing,
         ArgumentInvalid,
+        FlowRetired,
+        VersionInUse,
+        RunDoesNotFit,
     )
 }
 

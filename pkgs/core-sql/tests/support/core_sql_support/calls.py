@@ -43,6 +43,7 @@ def sensible(site: Engine) -> dict[str, str]:
         **{"output": "'1'", "error_message": "'no'", "input": "'[1]'", "idle_seconds": "60"},
         **{"retention": "'1 day'", "function_name": "'crawl'", "instant": "now()"},
         **{"base_delay": "1", "attempts_count": "1", "quantity": "1", "idempotency_key": "'x'"},
+        **{"version": "1", "cancel": "true"},
         **{"shape": """'{"steps": [{"slug": "a"}]}'""", "step_type": "'map'"},
     }
     many = {

@@ -9,6 +9,11 @@
 
 create table pgflow.flows (
   flow_slug text collate "C" primary key,
+  flow_name text collate "C" not null generated always as (split_part(flow_slug, '@', 1)) stored,
+  version int not null generated always as (
+    coalesce(nullif(split_part(flow_slug, '@', 2), ''), '1')::int
+  ) stored,
+  current_slug text collate "C",
   opt_max_attempts int not null default 3,
   opt_base_delay int not null default 5,
   opt_timeout int not null default 60,
@@ -17,9 +22,14 @@ create table pgflow.flows (
   opt_backoff text not null default 'exponential',
   input_schema jsonb,
   created_at timestamptz not null default now(),
+  superseded_at timestamptz,
+  retired_at timestamptz,
+  -- Nobody can give a flow such a name as later versions have.
   constraint slug_is_valid check (
-    flow_slug ~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$' and flow_slug <> 'run'
+    flow_slug ~ '^[A-Za-z_][A-Za-z0-9_]{0,127}(@([2-9]|[1-9][0-9]{1,7}))?$'
+    and split_part(flow_slug, '@', 1) <> 'run'
   ),
+  constraint only_a_name_points_elsewhere check (current_slug is null or version = 1),
   constraint max_attempts_is_not_negative check (opt_max_attempts >= 0),
   constraint base_delay_is_not_negative check (opt_base_delay >= 0),
   constraint timeout_is_positive check (opt_timeout > 0),
@@ -28,8 +38,20 @@ create table pgflow.flows (
   constraint backoff_is_known check (opt_backoff in ('exponential', 'fixed'))
 );
 
-comment on table pgflow.flows is 'One row a flow: its slug and the options its steps inherit.';
-comment on column pgflow.flows.flow_slug is 'Name of the flow, unique in the database.';
+-- Serves: finding the versions of a flow.
+create unique index flows_versions_idx on pgflow.flows (flow_name, version);
+
+comment on table pgflow.flows is
+'One row a version of a flow: its slug and the options its steps inherit. A flow whose structure '
+'never changed has one.';
+comment on column pgflow.flows.flow_slug is
+'Slug of the version, unique in the database: of the first the name of the flow, of others such as '
+'name@2.';
+comment on column pgflow.flows.flow_name is 'Name of the flow, which its versions share.';
+comment on column pgflow.flows.version is 'Number of the version, counted from 1.';
+comment on column pgflow.flows.current_slug is
+'On the first version: the version that new runs of the flow take, where it is another one. On '
+'others NULL.';
 comment on column pgflow.flows.opt_max_attempts is
 'How often a task is tried, the first time included; 0 and 1 both mean once.';
 comment on column pgflow.flows.opt_base_delay is
@@ -43,7 +65,11 @@ comment on column pgflow.flows.opt_backoff is
 'Whether retry delays grow (''exponential'') or stay the same (''fixed'').';
 comment on column pgflow.flows.input_schema is
 'JSON Schema of the flow input, for people and tools.';
-comment on column pgflow.flows.created_at is 'When the flow was first compiled.';
+comment on column pgflow.flows.created_at is 'When the version was first compiled.';
+comment on column pgflow.flows.superseded_at is
+'When new runs began to take another version; NULL for the one that they take.';
+comment on column pgflow.flows.retired_at is
+'When the version was retired: no run of it can be started, and none goes on.';
 
 create table pgflow.steps (
   flow_slug text collate "C" not null references pgflow.flows (flow_slug),

@@ -51,7 +51,7 @@ where failed_at is not null or cancelled_at is not null;
 
 comment on table pgflow.runs is 'One row an execution of a flow.';
 comment on column pgflow.runs.run_id is 'Id of the run, a UUIDv7 unless the starter gave one.';
-comment on column pgflow.runs.flow_slug is 'The flow that is run.';
+comment on column pgflow.runs.flow_slug is 'The flow that is run, in its version.';
 comment on column pgflow.runs.status is
 'started, then exactly one of completed, failed, cancelled.';
 comment on column pgflow.runs.input is 'The flow input.';
@@ -100,7 +100,8 @@ create index run_keys_of_run_idx on pgflow.run_keys (run_id);
 create index run_keys_expiry_idx on pgflow.run_keys (expires_at) where expires_at < 'infinity';
 
 comment on table pgflow.run_keys is 'One row an idempotency key that a run was started with.';
-comment on column pgflow.run_keys.flow_slug is 'The flow that was started.';
+comment on column pgflow.run_keys.flow_slug is
+'Name of the flow that was started, whatever its version.';
 comment on column pgflow.run_keys.idempotency_key is 'The caller''s key, unique in the flow.';
 comment on column pgflow.run_keys.run_id is 'The run that it stands for.';
 comment on column pgflow.run_keys.expires_at is

@@ -2,7 +2,8 @@
 create or replace view pgflow.flow_stats as
 with recent as (
   select
-    run.flow_slug,
+    -- All versions of a flow are one here.
+    split_part(run.flow_slug, '@', 1) as flow_name,
     count(*) filter (where run.status = 'started') as started_runs,
     count(*) filter (where run.status = 'completed') as completed_runs,
     count(*) filter (where run.status = 'failed') as failed_runs,
@@ -13,7 +14,7 @@ with recent as (
   -- Ids are ordered by time, so this bound keeps the history out of the scan.
   where run.run_id >= pgflow.run_id_at(statement_timestamp() - interval '24 hours')
     and run.started_at >= statement_timestamp() - interval '24 hours'
-  group by run.flow_slug
+  group by flow_name
 )
 
 select
@@ -25,12 +26,13 @@ select
   recent.p50_duration,
   recent.p95_duration
 from pgflow.flows as flow
-left join recent on recent.flow_slug = flow.flow_slug;
+left join recent on recent.flow_name = flow.flow_slug
+where flow.version = 1;
 
 comment on view pgflow.flow_stats is
 'How flows have fared in the last 24 hours: runs by status, and how long completed ones took.';
 
-comment on column pgflow.flow_stats.flow_slug is 'The flow.';
+comment on column pgflow.flow_stats.flow_slug is 'The flow, with all its versions.';
 comment on column pgflow.flow_stats.started_runs is 'Runs of the last 24 hours that are under way.';
 comment on column pgflow.flow_stats.completed_runs is 'Those that completed.';
 comment on column pgflow.flow_stats.failed_runs is 'Those that failed.';

@@ -39,7 +39,7 @@ cross join lateral (
 comment on view pgflow.queue_depth is
 'What waits and what is under way, by flow. Reads the indexes of live tasks only, not the history.';
 
-comment on column pgflow.queue_depth.flow_slug is 'The flow.';
+comment on column pgflow.queue_depth.flow_slug is 'The flow; each version is one of its own.';
 comment on column pgflow.queue_depth.ready_tasks is 'Tasks that a worker may claim now.';
 comment on column pgflow.queue_depth.oldest_ready is 'How long the oldest of them has been there.';
 comment on column pgflow.queue_depth.delayed_tasks is 'Tasks that wait for their time.';

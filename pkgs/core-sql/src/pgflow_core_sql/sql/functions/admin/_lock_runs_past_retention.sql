@@ -28,7 +28,7 @@ begin
     cross join lateral (
       select each.retention
       from pgflow.retention_policies as each
-      where each.flow_slug in (flow.flow_slug, '*')
+      where each.flow_slug in (flow.flow_name, '*')
       order by each.flow_slug = '*'
       limit 1
     ) as policy

@@ -23,7 +23,7 @@ begin
       format('retention=%s', set_retention.retention)
     );
   elsif not exists (
-    select from pgflow.flows as flow where flow.flow_slug = set_retention.flow_slug
+    select from pgflow.flows as flow where flow.flow_name = set_retention.flow_slug
   ) and set_retention.flow_slug is not null and set_retention.retention is not null then
     perform pgflow._raise_flow_not_found(set_retention.flow_slug);
   end if;

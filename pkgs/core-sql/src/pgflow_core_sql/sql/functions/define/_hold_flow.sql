@@ -1,30 +1,43 @@
--- Keep a flow from being deleted or compiled anew until the transaction ends.
+-- Keep a flow from being deleted, compiled anew or retired until the transaction ends.
 --
 -- Parameters:
---   flow_slug: the flow.
--- Returns: nothing.
--- Errors: PF001 no such flow.
--- Locks: the row of the flow (for key share), which lets others start it and change its options.
+--   flow_slug: the name of a flow, or a version such as name@2.
+-- Returns: the slug of the version that new runs take; of a version, itself.
+-- Errors: PF001 no such flow. PF016 it is retired.
+-- Locks: the row of the flow (for key share), which lets others start it, change its options and
+--   add versions to it.
 -- Idempotent: yes.
 create or replace function pgflow._hold_flow(flow_slug text)
-returns void
+returns text
 language plpgsql
 as $$
+declare
+  v_flow record;
 begin
-  perform from pgflow.flows as flow
+  select coalesce(flow.current_slug, flow.flow_slug) as slug,
+    flow.current_slug is null and flow.retired_at is not null as is_retired
+  into v_flow
+  from pgflow.flows as flow
   where flow.flow_slug = _hold_flow.flow_slug
   for key share;
   if not found then
     -- Where it was deleted and made anew while we waited, only a later snapshot shows the new row.
-    perform from pgflow.flows as flow
+    select coalesce(flow.current_slug, flow.flow_slug) as slug,
+      flow.current_slug is null and flow.retired_at is not null as is_retired
+    into v_flow
+    from pgflow.flows as flow
     where flow.flow_slug = _hold_flow.flow_slug
     for key share;
     if not found then
       perform pgflow._raise_flow_not_found(_hold_flow.flow_slug);
     end if;
   end if;
+  if v_flow.is_retired then
+    perform pgflow._raise_flow_retired(v_flow.slug);
+  end if;
+  return v_flow.slug;
 end
 $$;
 
 comment on function pgflow._hold_flow is
-'Keep a flow from being deleted or compiled anew until the transaction ends.';
+'Keep a flow from being deleted, compiled anew or retired until the transaction ends.';

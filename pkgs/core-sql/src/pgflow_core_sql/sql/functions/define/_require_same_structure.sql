@@ -40,7 +40,7 @@ begin
         saved.step_slug, saved.flow_slug),
       detail = format('flow_slug=%s step_slug=%s', saved.flow_slug, saved.step_slug),
       hint = 'type, dependencies, conditions and modes of a step are fixed; '
-        'give the changed flow another slug';
+        'give the changed flow another slug, or make a version of it with ensure_flow_compiled';
   end if;
 end
 $$;

@@ -1,7 +1,7 @@
 -- Define a flow, or give an existing one its options anew.
 --
 -- Parameters:
---   flow_slug: name of the flow.
+--   flow_slug: name of the flow; or a version that is there, such as name@2.
 --   max_attempts: tries of a task, the first included; NULL is 3.
 --   base_delay: seconds that retry delays start from; NULL is 5.
 --   timeout: seconds that an attempt may take; NULL is 60.
@@ -32,7 +32,12 @@ as $$
 declare
   v_flow pgflow.flows;
 begin
-  perform pgflow._require_slug('flow', create_flow.flow_slug);
+  -- Versions have slugs that nobody can give, and options like all flows.
+  if not exists (
+    select from pgflow.flows as flow where flow.flow_slug = create_flow.flow_slug
+  ) then
+    perform pgflow._require_slug('flow', create_flow.flow_slug);
+  end if;
   insert into pgflow.flows as flow (
     flow_slug, opt_max_attempts, opt_base_delay, opt_timeout, opt_max_delay, opt_jitter,
     opt_backoff, input_schema

@@ -1,19 +1,24 @@
 -- Bring the definition of a flow in line with its code, or say how they differ.
 --
 -- Parameters:
---   flow_slug: the flow.
+--   flow_slug: the name of the flow.
 --   shape: its shape in code, as _create_flow_from_shape takes it.
 --   allow_data_loss: whether a changed structure may delete the flow with all its runs.
+--   make_version: whether a changed structure becomes a new version, which new runs take, while
+--     runs under way keep theirs. Where data may be lost, it is not asked for.
 -- Returns: {"status", "differences", "updates"}. status is 'compiled' (was not there), 'verified'
---   (same structure; options were brought up to date), 'recompiled' (was deleted and made anew) or
---   'mismatch' (other structure; nothing was changed). differences is an array of sentences, and so
---   is updates: what of a verified flow's options and schemas has changed.
+--   (a version has that structure, the current one where data may be lost; its options were brought
+--   up to date), 'recompiled' (was deleted and made anew), 'versioned' (became a new version; then
+--   "version" is its number) or 'mismatch' (other structure; nothing was changed). differences is
+--   an array of sentences, from what new runs took so far, and so is updates: what of a verified
+--   version's options and schemas has changed.
 -- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, or is none.
 -- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row.
 -- Writes: flows, steps, deps; every table when it recompiles.
 -- Idempotent: yes.
 create or replace function pgflow.ensure_flow_compiled(
-  flow_slug text, shape jsonb, allow_data_loss boolean default false
+  flow_slug text, shape jsonb, allow_data_loss boolean default false,
+  make_version boolean default false
 )
 returns jsonb
 language plpgsql
@@ -21,54 +26,51 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 declare
-  v_differences text[] := array[]::text[];
-  v_updates text[] := array[]::text[];
+  v_name text := ensure_flow_compiled.flow_slug;
+  v_plan record;
+  v_slug text;
   v_former jsonb;
-  v_status text := 'compiled';
+  v_updates text[] := '{}';
 begin
-  perform pgflow._require_slug('flow', ensure_flow_compiled.flow_slug);
+  perform pgflow._require_slug('flow', v_name);
   if jsonb_typeof(ensure_flow_compiled.shape -> 'steps') is distinct from 'array' then
     raise exception using
-      errcode = 'PF005',
-      message = format('the shape of flow %s has no steps', ensure_flow_compiled.flow_slug),
-      detail = format('flow_slug=%s', ensure_flow_compiled.flow_slug),
-      hint = 'a shape is {"steps": [...]}';
+      errcode = 'PF005', message = format('the shape of flow %s has no steps', v_name),
+      detail = format('flow_slug=%s', v_name), hint = 'a shape is {"steps": [...]}';
   end if;
-  perform pgflow._require_known_keys(ensure_flow_compiled.flow_slug, ensure_flow_compiled.shape);
-  perform pg_advisory_xact_lock(
-    hashtextextended('pgflow compile ' || ensure_flow_compiled.flow_slug, 0)
-  );
-  v_former := pgflow._get_flow_options(ensure_flow_compiled.flow_slug);
-  if v_former is not null then
-    v_differences := pgflow._compare_flow_shapes(
-      ensure_flow_compiled.shape, pgflow._get_flow_shape(ensure_flow_compiled.flow_slug)
-    );
-    v_status := case
-      when cardinality(v_differences) = 0 then 'verified'
-      when ensure_flow_compiled.allow_data_loss then 'recompiled'
-      else 'mismatch'
-    end;
+  perform pgflow._require_known_keys(v_name, ensure_flow_compiled.shape);
+  perform pg_advisory_xact_lock(hashtextextended('pgflow compile ' || v_name, 0));
+  select plan.* into v_plan
+  from pgflow._plan_compilation(
+    v_name, ensure_flow_compiled.shape, coalesce(ensure_flow_compiled.allow_data_loss, false),
+    coalesce(ensure_flow_compiled.make_version, false)
+  ) as plan;
+  if v_plan.status = 'recompiled' then
+    perform pgflow.delete_flow_and_data(v_name);
   end if;
-  if v_status = 'recompiled' then
-    perform pgflow.delete_flow_and_data(ensure_flow_compiled.flow_slug);
+  v_slug := case
+    when v_plan.status = 'versioned' then pgflow._add_version(v_name)
+    else coalesce(v_plan.version_slug, v_name)
+  end;
+  if v_plan.status <> 'mismatch' then
+    v_former := pgflow._get_flow_options(v_slug);
+    perform pgflow._create_flow_from_shape(v_slug, ensure_flow_compiled.shape);
   end if;
-  if v_status <> 'mismatch' then
-    perform pgflow._create_flow_from_shape(
-      ensure_flow_compiled.flow_slug, ensure_flow_compiled.shape
-    );
+  if v_plan.status = 'verified' then
+    v_updates := pgflow._compare_flow_options(pgflow._get_flow_options(v_slug), v_former);
   end if;
-  if v_status = 'verified' then
-    v_updates := pgflow._compare_flow_options(
-      pgflow._get_flow_options(ensure_flow_compiled.flow_slug), v_former
-    );
-  end if;
-  return jsonb_build_object('status', v_status, 'differences', v_differences, 'updates', v_updates);
+  return jsonb_build_object(
+    'status', v_plan.status, 'differences', v_plan.differences, 'updates', v_updates
+  ) || case
+    when v_plan.status = 'versioned'
+      then jsonb_build_object('version', split_part(v_slug, '@', 2)::int)
+    else '{}'
+  end;
 exception when data_exception then
   raise exception using
     errcode = 'PF005',
-    message = format('the shape of flow %s cannot be read: %s',
-      ensure_flow_compiled.flow_slug, sqlerrm),
-    detail = format('flow_slug=%s', ensure_flow_compiled.flow_slug);
+    message = format('the shape of flow %s cannot be read: %s', v_name, sqlerrm),
+    detail = format('flow_slug=%s', v_name);
 end
 $$;
 

@@ -2,7 +2,7 @@
 --
 -- Parameters: as those of start_flows.
 -- Returns: the ids of the runs, in the order of the inputs.
--- Errors: PF001, PF006, PF008, PF009, PF012, PF013: see start_flows.
+-- Errors: PF001, PF006, PF008, PF009, PF012, PF013, PF016: see start_flows.
 -- Locks: the row of the flow (for key share); then the keys, sorted.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_keys.
@@ -14,10 +14,11 @@ returns uuid []
 language plpgsql
 as $$
 declare
+  v_slug text;
   v_run_ids uuid[] := _check_and_start.run_ids;
   v_keyed record;
 begin
-  perform pgflow._check_inputs(
+  v_slug := pgflow._check_inputs(
     _check_and_start.flow_slug, _check_and_start.inputs, _check_and_start.run_ids
   );
   if num_nonnulls(_check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context,
@@ -37,14 +38,14 @@ begin
   end if;
   if _check_and_start.idempotency_keys is null then
     perform pgflow._start_runs(
-      _check_and_start.flow_slug, _check_and_start.inputs, v_run_ids, _check_and_start.priority,
+      v_slug, _check_and_start.inputs, v_run_ids, _check_and_start.priority,
       _check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context
     );
     return v_run_ids;
   end if;
   select keyed.owners, new.inputs, new.run_ids into v_keyed
   from pgflow._take_keys(
-    _check_and_start.flow_slug, _check_and_start.idempotency_keys, v_run_ids,
+    split_part(v_slug, '@', 1), _check_and_start.idempotency_keys, v_run_ids,
     _check_and_start.key_lifetime
   ) as keyed
   cross join lateral (
@@ -55,7 +56,7 @@ begin
     where each.is_new
   ) as new;
   perform pgflow._start_runs(
-    _check_and_start.flow_slug, v_keyed.inputs, v_keyed.run_ids, _check_and_start.priority,
+    v_slug, v_keyed.inputs, v_keyed.run_ids, _check_and_start.priority,
     _check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context
   );
   return v_keyed.owners;

@@ -1,24 +1,25 @@
--- Raise unless a flow can be started with these inputs.
+-- Find the version of a flow that new runs take, or raise unless these inputs can start it.
 --
 -- Parameters:
---   flow_slug: the flow.
+--   flow_slug: the name of the flow, or one of its versions.
 --   inputs: the flow inputs.
 --   run_ids: ids for the runs, or NULL.
--- Returns: nothing.
+-- Returns: the slug of the version.
 -- Errors: PF001 no such flow. PF006 an input is NULL, or no array where a map needs one.
---   PF008 inputs and run_ids differ in length. PF013 a run id is NULL.
+--   PF008 inputs and run_ids differ in length. PF013 a run id is NULL. PF016 it is retired.
 -- Locks: the row of the flow (for key share), so that what is read of it here and later is of one
 --   definition.
 -- Idempotent: yes.
 create or replace function pgflow._check_inputs(flow_slug text, inputs jsonb [], run_ids uuid [])
-returns void
+returns text
 language plpgsql
 as $$
 declare
+  v_slug text;
   v_map text;
   v_place int;
 begin
-  perform pgflow._hold_flow(_check_inputs.flow_slug);
+  v_slug := pgflow._hold_flow(_check_inputs.flow_slug);
   if _check_inputs.run_ids is not null
     and cardinality(_check_inputs.run_ids) is distinct from cardinality(_check_inputs.inputs) then
     raise exception using
@@ -36,7 +37,7 @@ begin
   end if;
   select step.step_slug into v_map
   from pgflow.steps as step
-  where step.flow_slug = _check_inputs.flow_slug and step.map_over = 'run'
+  where step.flow_slug = v_slug and step.map_over = 'run'
   order by step.step_index
   limit 1;
   select element.place - 1 into v_place
@@ -60,8 +61,9 @@ begin
         else 'give a JSON array, an empty one for no tasks'
       end;
   end if;
+  return v_slug;
 end
 $$;
 
 comment on function pgflow._check_inputs is
-'Raise unless a flow can be started with these inputs.';
+'Find the version of a flow that new runs take, or raise unless these inputs can start it.';

@@ -5,11 +5,14 @@
 --   step_slugs: the steps.
 --   repeated: those of them whose completed tasks are repeated too; for the others, completed tasks
 --     keep their outputs.
+--   flow_slug: the version of its flow that the run goes on as; NULL is the one that it has.
 -- Returns: nothing.
 -- Locks: the caller holds the run. Then its step_states and step_tasks.
 -- Writes: runs, run_reopenings, step_states, step_tasks.
 -- Idempotent: no.
-create or replace function pgflow._reopen_steps(run_id uuid, step_slugs text [], repeated text [])
+create or replace function pgflow._reopen_steps(
+  run_id uuid, step_slugs text [], repeated text [], flow_slug text default null
+)
 returns void
 language plpgsql
 set enable_seqscan to off
@@ -31,6 +34,11 @@ begin
       select max(task.attempts_count) from pgflow.step_tasks as task where task.run_id = run.run_id
     ))
   where run.run_id = _reopen_steps.run_id;
+  if _reopen_steps.flow_slug <> (
+    select run.flow_slug from pgflow.runs as run where run.run_id = _reopen_steps.run_id
+  ) then
+    perform pgflow._move_run(_reopen_steps.run_id, _reopen_steps.flow_slug);
+  end if;
   update pgflow.step_states as state
   set status = 'created', output = null, error_message = null, skip_reason = null,
     remaining_tasks = null, started_at = null, completed_at = null, failed_at = null,

@@ -1,7 +1,7 @@
 -- Let idempotency keys stand for runs, unless they already stand for others.
 --
 -- Parameters:
---   flow_slug: the flow, whose row the caller holds, as deleting does before the keys.
+--   flow_slug: the name of the flow, whose row the caller holds, as deleting does before the keys.
 --   idempotency_keys: one for each run, NULL for a run without; of equal ones the first counts.
 --   run_ids: the runs that are about to be started.
 --   lifetime: how long the keys stand for them; NULL is as long as the runs are kept.

@@ -4,7 +4,8 @@
 -- tell the time of their start unless the starter gave others.
 --
 -- Parameters:
---   flow_slug, status: only runs of this flow, of this status; NULL is all.
+--   flow_slug: only runs of this flow, in all its versions; or of one, such as name@2. NULL is all.
+--   status: only runs of this status; NULL is all.
 --   tags: only runs that have all of these tags; NULL is all.
 --   since, until: only runs started then or later, and before; NULL is no bound.
 --   before: only runs with a smaller id: what another call returned as next.
@@ -30,12 +31,16 @@ set random_page_cost to 1.1
 set jit to off
 as $$
 declare
+  v_slugs text[] := case
+    when list_runs.flow_slug is not null
+      then coalesce(pgflow._versions_of(list_runs.flow_slug), array[list_runs.flow_slug])
+  end;
   v_first uuid := coalesce(
     pgflow.run_id_at(list_runs.since), '00000000-0000-0000-0000-000000000000'
   );
   v_before uuid := least(list_runs.before, pgflow.run_id_at(list_runs.until));
   v_range text := pgflow._runs_in_range(
-    list_runs.flow_slug, list_runs.status, list_runs.tags, v_before is not null
+    v_slugs, list_runs.status, list_runs.tags, v_before is not null
   );
   v_page jsonb;
   v_next uuid;
@@ -47,7 +52,7 @@ begin
       from (
         select looked.*
         from (%s order by run.run_id desc limit 10000) as looked
-        where looked.flow_slug = coalesce($1, looked.flow_slug)
+        where ($1 is null or looked.flow_slug = any ($1))
           and looked.status = coalesce($2, looked.status)
           and looked.tags @> coalesce($3, '{}')
         limit $4
@@ -56,8 +61,7 @@ begin
     v_range
   )
   into v_page
-  using list_runs.flow_slug, list_runs.status, list_runs.tags, list_runs.quantity, v_first,
-    v_before;
+  using v_slugs, list_runs.status, list_runs.tags, list_runs.quantity, v_first, v_before;
   if jsonb_array_length(v_page) = list_runs.quantity then
     v_next := (v_page -> -1 ->> 'run_id')::uuid;
   else
@@ -66,8 +70,7 @@ begin
       v_range
     )
     into v_next
-    using list_runs.flow_slug, list_runs.status, list_runs.tags, list_runs.quantity, v_first,
-      v_before;
+    using v_slugs, list_runs.status, list_runs.tags, list_runs.quantity, v_first, v_before;
   end if;
   return jsonb_build_object('runs', coalesce(v_page, '[]'), 'next', v_next);
 end

@@ -7,8 +7,9 @@
 -- Parameters:
 --   run_id: the run.
 -- Returns: the row of the run as it is now; a run that is under way stays as it is.
--- Errors: PF002 no such run. PF010 the run is completed.
--- Locks: the run for update; then its step_states and step_tasks.
+-- Errors: PF002 no such run. PF010 the run is completed. PF016 its flow's version is retired.
+-- Locks: the row of the version (for key share); the run for update; then its step_states and
+--   step_tasks.
 -- Writes: runs, run_reopenings, step_states, step_tasks.
 -- Idempotent: yes, while the run is under way.
 create or replace function pgflow.retry_run(run_id uuid)
@@ -22,6 +23,8 @@ declare
   v_run pgflow.runs;
   v_unmet text[];
 begin
+  v_run := pgflow._require_run(retry_run.run_id);
+  perform pgflow._hold_version(v_run.flow_slug);
   perform pgflow._lock_runs(array[retry_run.run_id], 'exclusive');
   v_run := pgflow._require_run(retry_run.run_id);
   if v_run.status = 'completed' then

@@ -1,7 +1,7 @@
 -- Start a run of a flow.
 --
 -- Parameters:
---   flow_slug: the flow.
+--   flow_slug: the flow by its name, or a version of it, as in start_flows.
 --   input: the flow input; an array where the flow has a map over it.
 --   run_id: id of the run; NULL makes one. Never that of a run that was deleted: a worker that
 --     still holds a task of that one could report it to this.
@@ -13,7 +13,7 @@
 -- Errors: PF001 no such flow. PF006 the input is NULL, or no array where a map needs one.
 --   PF009 a run with that id exists. PF012 the key is too long or empty. PF013 tags or
 --   trace_context are no object, the delay is longer than a hundred years, or the key's lifetime no
---   span up to that.
+--   span up to that. PF016 the flow is retired.
 -- Locks: the row of the flow (for key share); then the key.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_key. With run_id alone, a second call raises PF009 and changes

@@ -1,7 +1,8 @@
 -- Start many runs of one flow in one call.
 --
 -- Parameters:
---   flow_slug: the flow.
+--   flow_slug: the flow by its name, whose current version is started; or a version, such as
+--     name@2.
 --   inputs: one flow input a run; an array where the flow has a map over the flow input.
 --   run_ids: ids of the runs in the same order, see start_flow; NULL makes new ones, ordered as
 --     the inputs are.
@@ -19,6 +20,7 @@
 --   PF008 inputs and run_ids or idempotency_keys differ in length. PF009 a run with that id exists.
 --   PF012 a key is too long or empty. PF013 tags or trace_context are no object, the delay is
 --   longer than a hundred years, the keys' lifetime no span up to that, or a run id is NULL.
+--   PF016 the flow is retired.
 -- Locks: the row of the flow (for key share); then the keys, sorted.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_keys. With run_ids alone, a second call raises PF009 and changes

@@ -21,7 +21,13 @@ begin
       where worker.function_name = idle.function_name and worker.stopped_at is null
         and worker.deprecated_at is null and not pgflow._is_lost(worker)
     )
-    and (cardinality(idle.flow_slugs) = 0 or pgflow._has_work(idle.flow_slugs))
+    and (cardinality(idle.flow_slugs) = 0 or pgflow._has_work(
+      -- A version that is new may have no worker yet but the one that is to be called.
+      idle.flow_slugs || array(
+        select pgflow._current_version(split_part(flow.slug, '@', 1))
+        from unnest(idle.flow_slugs) as flow (slug)
+      )
+    ))
   order by idle.function_name
   for update skip locked;
 end

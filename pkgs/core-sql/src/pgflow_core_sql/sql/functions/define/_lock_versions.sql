@@ -1,0 +1,31 @@
+-- Lock a flow with all its versions, which nobody starts, compiles or retires then.
+--
+-- Parameters:
+--   flow_name: the name of the flow.
+-- Returns: the slugs of its versions, the oldest first; NULL where there is no such flow.
+-- Locks: the row of the first version, then those of the others (for update). It waits for starts
+--   that are under way.
+-- Idempotent: yes.
+create or replace function pgflow._lock_versions(flow_name text)
+returns text []
+language plpgsql
+as $$
+begin
+  perform from pgflow.flows as flow
+  where flow.flow_slug = _lock_versions.flow_name
+  for update;
+  -- A statement of its own: whoever held the first may have made another.
+  perform from pgflow.flows as flow
+  where flow.flow_name = _lock_versions.flow_name
+  order by flow.version
+  for update;
+  return (
+    select array_agg(flow.flow_slug order by flow.version)
+    from pgflow.flows as flow
+    where flow.flow_name = _lock_versions.flow_name
+  );
+end
+$$;
+
+comment on function pgflow._lock_versions is
+'Lock a flow with all its versions, which nobody starts, compiles or retires then.';

@@ -1,0 +1,34 @@
+-- Read the structure of a version of a flow as JSON.
+--
+-- Parameters:
+--   flow_slug: the name of the flow.
+--   version: the number of the version; NULL is the one that new runs take, or the first where
+--     they take none.
+-- Returns: {"flow_slug", "steps"}, the name of the flow and the steps as a shape has them, without
+--   options and schemas; NULL where there is no such version.
+-- Locks: none.
+-- Idempotent: yes.
+create or replace function pgflow.get_flow_shape(flow_slug text, version int default null)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path to pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_build_object('flow_slug', flow.flow_name) || pgflow._get_flow_shape(flow.flow_slug)
+    from pgflow.flows as flow
+    where flow.flow_name = get_flow_shape.flow_slug
+      and case
+        when get_flow_shape.version is not null then flow.version = get_flow_shape.version
+        else flow.flow_slug = coalesce(
+          pgflow._current_version(flow.flow_name), get_flow_shape.flow_slug
+        )
+      end
+  );
+end
+$$;
+
+comment on function pgflow.get_flow_shape is
+'Read the structure of a version of a flow as JSON.';

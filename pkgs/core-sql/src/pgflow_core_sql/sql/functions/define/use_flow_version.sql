@@ -1,0 +1,25 @@
+-- Have new runs of a flow take a version from now on, an older one or one that was retired, too.
+--
+-- Parameters:
+--   flow_slug: the name of the flow.
+--   version: the number of the version.
+-- Returns: nothing.
+-- Errors: PF001 no such flow, or no such version of it.
+-- Locks: the rows of the flow's versions (for no key update), so that runs may still be started.
+-- Writes: flows.
+-- Idempotent: yes.
+create or replace function pgflow.use_flow_version(flow_slug text, version int)
+returns void
+language plpgsql
+security definer
+set search_path to pg_catalog, pg_temp
+as $$
+begin
+  perform pgflow._point_to_version(
+    pgflow._require_version(use_flow_version.flow_slug, use_flow_version.version)
+  );
+end
+$$;
+
+comment on function pgflow.use_flow_version is
+'Have new runs of a flow take a version from now on, an older one or one that was retired, too.';
