@@ -82,10 +82,12 @@ class Follower:
         told = self._told
         if run.reopened_count < told.reopened_count:
             return
-        for reopening in reopenings:
-            if told.reopened_count < reopening.reopening <= run.reopened_count:
+        lives = [each for each in reopenings if each.reopening <= run.reopened_count]
+        for place, reopening in enumerate(lives):
+            if told.reopened_count < reopening.reopening:
                 yield from self._changes(reopening.progress)
-                yield self._reopen(reopening)
+                after = lives[place + 1].progress if place + 1 < len(lives) else run
+                yield self._reopen(reopening, after)
         told.reopened_count = run.reopened_count
         if told.is_ended:
             return
@@ -101,14 +103,18 @@ class Follower:
                 failed_step_slug=run.failed_step_slug,
             )
 
-    def _reopen(self, reopening: Reopening) -> RunReopened:
+    def _reopen(self, reopening: Reopening, after: RunProgress) -> RunReopened:
         before = reopening.progress
         self._told.reopened_count = reopening.reopening
         self._told.is_ended = False
-        for place, step in enumerate(before.steps):
-            if step.step_slug in reopening.step_slugs:
-                failed = self._told.steps[place].failed_attempts
-                self._told.steps[place] = Told(failed_attempts=failed)
+        told: dict[str, Told] = {}
+        for step, known in zip(before.steps, self._told.steps, strict=False):
+            is_put_back = step.step_slug in reopening.step_slugs
+            told[step.step_slug] = (
+                Told(failed_attempts=known.failed_attempts) if is_put_back else known
+            )
+        # The run may have gone on as another version of its flow, with other steps.
+        self._told.steps = [told.get(step.step_slug, Told()) for step in after.steps]
         return RunReopened(
             run_id=before.run_id,
             cursor=str(self._told),

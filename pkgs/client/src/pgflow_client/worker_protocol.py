@@ -33,6 +33,7 @@ from pgflow_client._functions.telemetry import (
     get_queue_depth,
     get_trace_contexts,
 )
+from pgflow_client._functions.versions import VersionMatch, match_versions, name_of
 from pgflow_client._link import (
     AsyncConn,
     Conn,
@@ -64,6 +65,7 @@ __all__ = [
     "Reports",
     "RetryRow",
     "TaskRow",
+    "VersionMatch",
     "append_to_streams",
     "bounded_transaction",
     "brief",
@@ -85,6 +87,8 @@ __all__ = [
     "is_lasting",
     "is_transient",
     "mark_worker_stopped",
+    "match_versions",
+    "name_of",
     "register_worker",
     "release_tasks",
     "release_unknown_tasks",

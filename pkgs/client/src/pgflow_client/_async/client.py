@@ -16,6 +16,7 @@ from pgflow_client._functions.definition import get_definition, list_definitions
 from pgflow_client._functions.listing import list_runs
 from pgflow_client._functions.runs import schema_version
 from pgflow_client._functions.starting import start_flow
+from pgflow_client._functions.versions import name_of
 from pgflow_client._input import dump_inputs, parse_run_id, slug_of
 from pgflow_client._start_options import check_instant, check_options, dump_tags
 from pgflow_client.errors import FlowNotFound, WrongFlow
@@ -255,9 +256,11 @@ class AsyncClient(AsyncSender):
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
         hub, progress = await self._find(parse_run_id(run_id))
-        if flow is not None and slug_of(flow) != progress.flow_slug:
-            raise WrongFlow(progress.run_id, progress.flow_slug, repr(flow))
-        return _run(hub, progress.run_id, flow or progress.flow_slug, progress.state)
+        # Whatever its version is.
+        name = name_of(progress.flow_slug)
+        if flow is not None and slug_of(flow) not in (name, progress.flow_slug):
+            raise WrongFlow(progress.run_id, name, repr(flow))
+        return _run(hub, progress.run_id, flow or name, progress.state)
 
     async def list_runs(
         self,
@@ -278,7 +281,8 @@ class AsyncClient(AsyncSender):
         UUIDv7 to find them by time.
 
         Args:
-            flow: Only runs of this flow, or of the one with this slug; None for all.
+            flow: Only runs of this flow, or of the one with this slug, in all its versions; or of
+                one version, such as name@2. None for all.
             status: Only runs of this status; None for all.
             tags: Only runs that have all of these tags; None for all.
             since: Only runs that were started then or later; None for all.
@@ -311,6 +315,8 @@ class AsyncClient(AsyncSender):
     async def get_flow(self, flow: Flow[Any] | str) -> FlowDefinition:
         """Return what a flow is, as the database has it: its steps, options and schemas.
 
+        Of a flow with several versions that is the one that new runs take.
+
         Args:
             flow: The flow, or its slug.
 
@@ -319,7 +325,7 @@ class AsyncClient(AsyncSender):
             DatabaseProblem: The database cannot be reached, or pgflow not used in it.
         """
         slug = slug_of(flow)
-        definition = await self._ask(get_definition(slug))
+        definition = await self._ask(get_definition(slug, is_current=True))
         if definition is None:
             hint = "compile the flow first"
             raise FlowNotFound(f"flow {slug} does not exist", hint, f"flow_slug={slug}")
@@ -373,4 +379,4 @@ class AsyncClient(AsyncSender):
 
 def _run(hub: Hub, run_id: UUID, flow: Flow[Any] | str, state: RunState) -> AsyncRun[Any]:
     known = None if isinstance(flow, str) else flow
-    return AsyncRun(hub, run_id, slug_of(flow), known, state)
+    return AsyncRun(hub, run_id, name_of(slug_of(flow)), known, state)

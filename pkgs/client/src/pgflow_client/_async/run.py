@@ -257,14 +257,21 @@ class AsyncRun(RunStreams, Generic[I, O]):
         self._learn(await self._database.call(retry_run(self.run_id)))
         return self
 
-    async def restart_from(self, step: AnyStep | str) -> AsyncRun[I, O]:
+    async def restart_from(
+        self, step: AnyStep | str, *, version: int | None = None
+    ) -> AsyncRun[I, O]:
         """Repeat a step of the run and all that depends on it; other steps keep their outputs.
 
         Steps that failed or were cancelled elsewhere in the run start afresh, too, so that the run
         can end.
 
+        Onto another version of its flow the run goes with the steps that have ended and are not
+        repeated, which have to be the same there. All others are that version's.
+
         Args:
             step: The step, or its slug where the flow's code is not at hand.
+            version: Number of the version of its flow that the run goes on as; None is the one that
+                it has.
 
         Returns:
             The run itself, its `status` up to date.
@@ -273,9 +280,12 @@ class AsyncRun(RunStreams, Generic[I, O]):
             WrongFlow: It is a step of another flow.
             StepNotFound: The flow, as the database knows it, has no such step.
             RunNotFound: The run has been deleted, or its start was never committed.
+            FlowNotFound: The flow has no such version.
+            FlowRetired: The version is retired.
+            RunDoesNotFit: A step that has ended is not the same in the version; says which.
         """
         slug = self._slug_of(step)
-        self._learn(await self._database.call(restart_run(self.run_id, slug)))
+        self._learn(await self._database.call(restart_run(self.run_id, slug, version)))
         return self
 
     async def events(self, after: str | None = None) -> AsyncGenerator[Event, None]:

@@ -62,6 +62,14 @@ select
 from pgflow.flows as flow
 """
 _OF_ONE: Final = " where flow.flow_slug = %(flow_slug)s::text"
+# What new runs of a flow take, where its name is given.
+_OF_CURRENT: Final = """
+where flow.flow_slug = (
+  select coalesce(named.current_slug, named.flow_slug)
+  from pgflow.flows as named
+  where named.flow_slug = %(flow_slug)s::text
+)
+"""
 _OF_ALL: Final = " order by flow.flow_slug"
 
 
@@ -137,7 +145,7 @@ class FlowDefinition:
     """A flow.
 
     Attributes:
-        flow_slug: The flow.
+        flow_slug: The flow; of later versions their slug, such as name@2.
         created_at: When it was first compiled.
         input_schema: JSON Schema of its input; None where none is known.
         options: How the tasks of its steps are tried, unless a step has options of its own.
@@ -151,10 +159,16 @@ class FlowDefinition:
     steps: tuple[StepDefinition, ...]
 
 
-def get_definition(flow_slug: str) -> Call[FlowDefinition | None]:
-    """Read what a flow is; None where there is no such flow."""
+def get_definition(flow_slug: str, *, is_current: bool = False) -> Call[FlowDefinition | None]:
+    """Read what a flow is; None where there is no such flow.
+
+    Args:
+        flow_slug: The version of the flow that a run has; the name of a flow is its first one.
+        is_current: Whether the name of a flow is the version that new runs take.
+    """
     arguments = {"flow_slug": flow_slug}
-    return Call(sql=_GET_DEFINITION + _OF_ONE, arguments=arguments, read=_first_definition)
+    where = _OF_CURRENT if is_current else _OF_ONE
+    return Call(sql=_GET_DEFINITION + where, arguments=arguments, read=_first_definition)
 
 
 def list_definitions() -> Call[list[FlowDefinition]]:

@@ -24,7 +24,9 @@ from pgflow.retry_run(run_id => %(run_id)s::uuid) as run
 """
 _RESTART_RUN: Final = """
 select run.status, run.reopened_count
-from pgflow.restart_run(run_id => %(run_id)s::uuid, from_step => %(from_step)s::text) as run
+from pgflow.restart_run(
+  run_id => %(run_id)s::uuid, from_step => %(from_step)s::text, version => %(version)s::int
+) as run
 """
 
 
@@ -39,9 +41,15 @@ def retry_run(run_id: UUID) -> Call[RunState]:
     return Call(sql=_RETRY_RUN, arguments={"run_id": run_id}, read=_state, is_write=True)
 
 
-def restart_run(run_id: UUID, from_step: str) -> Call[RunState]:
-    """Repeat a step of a run and all that depends on it; returns what the run is then."""
-    arguments = {"run_id": run_id, "from_step": from_step}
+def restart_run(run_id: UUID, from_step: str, version: int | None) -> Call[RunState]:
+    """Repeat a step of a run and all that depends on it; returns what the run is then.
+
+    Args:
+        run_id: The run.
+        from_step: The step.
+        version: Number of the version that it goes on as; None is the one that it has.
+    """
+    arguments = {"run_id": run_id, "from_step": from_step, "version": version}
     return Call(sql=_RESTART_RUN, arguments=arguments, read=_state, is_write=True)
 
 

@@ -47,7 +47,9 @@ _REQUEUE_STALLED_TASKS: Final = "select pgflow.requeue_stalled_tasks(%s::int)"
 _TRACK_WORKER_FUNCTION: Final = "select pgflow.track_worker_function(%s::text, %s::text[])"
 _MARK_WORKER_STOPPED: Final = "select pgflow.mark_worker_stopped(%s::uuid)"
 _SKIP_DELAYS: Final = "select pgflow.skip_delays(%s::uuid)"
-_ENSURE_FLOW_COMPILED: Final = "select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s)::text"
+_ENSURE_FLOW_COMPILED: Final = """
+select pgflow.ensure_flow_compiled(%s::text, %s::jsonb, %s, %s)::text
+"""
 
 
 class TaskRow(NamedTuple):
@@ -263,12 +265,11 @@ async def skip_delays(conn: AsyncConn, run_id: str) -> int:
 
 
 async def ensure_flow_compiled(
-    conn: AsyncConn, flow_slug: str, shape: str, allow_data_loss: bool
+    conn: AsyncConn, flow_slug: str, shape: str, *, allow_data_loss: bool, make_version: bool
 ) -> str:
     """Bring a flow's definition in line with its code; return {"status", "differences"} as text."""
-    return cast(
-        "str", await _value(conn, _ENSURE_FLOW_COMPILED, (flow_slug, shape, allow_data_loss))
-    )
+    arguments = (flow_slug, shape, allow_data_loss, make_version)
+    return cast("str", await _value(conn, _ENSURE_FLOW_COMPILED, arguments))
 
 
 async def claim_apart(conn: AsyncConn, steps: Sequence[tuple[str, str]]) -> None:

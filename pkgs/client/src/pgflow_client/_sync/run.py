@@ -259,14 +259,19 @@ class Run(RunStreams, Generic[I, O]):
         self._learn(self._database.call(retry_run(self.run_id)))
         return self
 
-    def restart_from(self, step: AnyStep | str) -> Run[I, O]:
+    def restart_from(self, step: AnyStep | str, *, version: int | None = None) -> Run[I, O]:
         """Repeat a step of the run and all that depends on it; other steps keep their outputs.
 
         Steps that failed or were cancelled elsewhere in the run start afresh, too, so that the run
         can end.
 
+        Onto another version of its flow the run goes with the steps that have ended and are not
+        repeated, which have to be the same there. All others are that version's.
+
         Args:
             step: The step, or its slug where the flow's code is not at hand.
+            version: Number of the version of its flow that the run goes on as; None is the one that
+                it has.
 
         Returns:
             The run itself, its `status` up to date.
@@ -275,9 +280,12 @@ class Run(RunStreams, Generic[I, O]):
             WrongFlow: It is a step of another flow.
             StepNotFound: The flow, as the database knows it, has no such step.
             RunNotFound: The run has been deleted, or its start was never committed.
+            FlowNotFound: The flow has no such version.
+            FlowRetired: The version is retired.
+            RunDoesNotFit: A step that has ended is not the same in the version; says which.
         """
         slug = self._slug_of(step)
-        self._learn(self._database.call(restart_run(self.run_id, slug)))
+        self._learn(self._database.call(restart_run(self.run_id, slug, version)))
         return self
 
     def events(self, after: str | None = None) -> Generator[Event, None, None]:
