@@ -2,38 +2,96 @@
 
 import json
 import logging
-from collections.abc import Iterable
 from typing import Any, Final
 
-from pgflow_client.worker_protocol import AsyncConn, ensure_flow_compiled
+from pgflow_client.worker_protocol import (
+    AsyncConn,
+    VersionMatch,
+    ensure_flow_compiled,
+    match_versions,
+)
 from pgflow_dsl import Flow
 
 from pgflow_worker.errors import FlowShapeMismatch
+from pgflow_worker.options import WorkerOptions
+from pgflow_worker.registry import Registry
 
 logger: Final = logging.getLogger("pgflow.worker")
 
 
-async def compile_flows(conn: AsyncConn, flows: Iterable[Flow[Any]], allow_data_loss: bool) -> None:
+async def compile_flows(conn: AsyncConn, registry: Registry, options: WorkerOptions) -> None:
     """Compile flows that the database does not have; bring the options of others up to date.
 
-    All flows or none: it is one transaction.
+    All flows or none: it is one transaction. Then the registry knows which of their versions its
+    handlers serve.
 
     Args:
         conn: A connection outside of any transaction.
-        flows: The flows.
-        allow_data_loss: Whether a changed structure deletes the flow's runs.
+        registry: The flows.
+        options: What is to become of a flow whose structure has changed.
 
     Raises:
-        FlowShapeMismatch: A flow has another structure in the database.
+        FlowShapeMismatch: A flow has another structure in the database, and may not have another
+            version.
     """
+    served: list[str] = []
     async with conn.transaction():
         # In one order for all workers: each flow is locked until the end.
-        for flow in sorted(flows, key=lambda flow: flow.slug):
-            shape = json.dumps(flow.shape())
-            answer = json.loads(await ensure_flow_compiled(conn, flow.slug, shape, allow_data_loss))
-            if answer["status"] == "mismatch":
-                raise FlowShapeMismatch(flow.slug, answer["differences"])
-            logger.info("flow %s: %s", flow.slug, answer["status"])
-            if answer["updates"]:
-                updates = ", ".join(answer["updates"])
-                logger.info("options of flow %s were updated: %s", flow.slug, updates)
+        for flow in sorted(registry.flows, key=lambda flow: flow.slug):
+            served += await _compile(conn, flow, options)
+    registry.serve(served)
+
+
+async def _compile(conn: AsyncConn, flow: Flow[Any], options: WorkerOptions) -> list[str]:
+    """Compile a flow; return the slugs of the versions that its handlers serve, its own first."""
+    shape = json.dumps(flow.shape())
+    answer = json.loads(
+        await ensure_flow_compiled(
+            conn,
+            flow.slug,
+            shape,
+            allow_data_loss=options.allow_data_loss,
+            make_version=options.make_versions,
+        )
+    )
+    if answer["status"] == "mismatch":
+        raise FlowShapeMismatch(flow.slug, answer["differences"])
+    logger.info("flow %s: %s", flow.slug, answer["status"])
+    if answer["updates"]:
+        updates = ", ".join(answer["updates"])
+        logger.info("options of flow %s were updated: %s", flow.slug, updates)
+    if answer["status"] == "versioned":
+        changes = "; ".join(answer["differences"])
+        logger.info(
+            "new runs of flow %s take version %d: %s", flow.slug, answer["version"], changes
+        )
+    matches = await match_versions(conn, flow.slug, shape)
+    _tell(flow.slug, matches)
+    return [each.slug for each in sorted(matches, key=lambda each: not each.is_own) if _fits(each)]
+
+
+def _fits(match: VersionMatch) -> bool:
+    return match.is_own or not match.misfits
+
+
+def _tell(flow_slug: str, matches: list[VersionMatch]) -> None:
+    """Say which versions the worker serves, where that goes without saying no longer."""
+    own = next((each for each in matches if each.is_own), None)
+    current = next((each for each in matches if each.is_current), None)
+    if own is not None and not own.is_current:
+        taken = f"version {current.version}" if current is not None else "none"
+        logger.warning(
+            "this code of flow %s is version %d, and new runs take %s; to have them take it: "
+            "pgflow flows use %s %d",
+            *(flow_slug, own.version, taken, flow_slug, own.version),
+        )
+    for each in matches:
+        if _fits(each):
+            if not each.is_own:
+                logger.info("version %d of flow %s is served, too", each.version, flow_slug)
+        elif each.has_runs and not each.is_served:
+            logger.warning(
+                "version %d of flow %s has runs that have not ended, and no worker serves it; "
+                "this code cannot: %s",
+                *(each.version, flow_slug, "; ".join(each.misfits)),
+            )

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pgflow_client.worker_protocol import TaskRow
+from pgflow_client.worker_protocol import TaskRow, name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,15 +18,12 @@ class Reservation:
     Attributes:
         quantity: How many.
         room: How many of them at most with tasks of a limited queue, "flow" or "flow.step".
+        text: The room as the database takes it; None where nothing is limited.
     """
 
     quantity: int
     room: Mapping[str, int]
-
-    @property
-    def text(self) -> str | None:
-        """The room as the database takes it; None where nothing is limited."""
-        return json.dumps(self.room) if self.room else None
+    text: str | None = None
 
 
 class Slots:
@@ -33,8 +31,9 @@ class Slots:
 
     Args:
         count: How many there are.
-        flow_slugs: The flows that they serve.
-        limits: How many there are of them for a queue, "flow" or "flow.step".
+        flow_slugs: The flows that they serve, in their versions.
+        limits: How many there are of them for a queue, "flow" or "flow.step", whose versions
+            share it.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Slots:
         return [
             slug
             for slug in self._flow_slugs
-            if slug not in self._free_of or self._free_of[slug] > 0
+            if name_of(slug) not in self._free_of or self._free_of[name_of(slug)] > 0
         ]
 
     def reserve(self) -> Reservation:
@@ -75,7 +74,7 @@ class Slots:
             self._free -= quantity
             self._free_of.subtract(room)
         self._room.clear()
-        return Reservation(quantity=quantity, room=room)
+        return Reservation(quantity=quantity, room=room, text=self._text(room))
 
     def settle(self, reservation: Reservation, rows: Sequence[TaskRow]) -> list[TaskRow]:
         """Give back what a claim did not fill.
@@ -131,6 +130,21 @@ class Slots:
         if self._has_room():
             self._room.set()
 
+    def _text(self, room: Mapping[str, int]) -> str | None:
+        if not room:
+            return None
+        shares: dict[str, int] = {}
+        for queue, free in room.items():
+            name, dot, step_slug = queue.partition(".")
+            versions = [slug for slug in self._flow_slugs if name_of(slug) == name]
+            # One that gets too little this time may be the first the next time.
+            random.shuffle(versions)
+            for place, slug in enumerate(versions):
+                share = (free + len(versions) - 1 - place) // len(versions)
+                shares[f"{slug}{dot}{step_slug}"] = share
+        return json.dumps(shares)
+
     def _limited_queues(self, row: TaskRow) -> list[str]:
-        queues = (f"{row.flow_slug}", f"{row.flow_slug}.{row.step_slug}")
+        name = name_of(row.flow_slug or "")
+        queues = (name, f"{name}.{row.step_slug}")
         return [queue for queue in queues if queue in self._free_of]

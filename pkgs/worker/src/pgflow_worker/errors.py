@@ -57,8 +57,9 @@ class FlowShapeMismatch(PgflowError):
         listed = "".join(f"\n  - {difference}" for difference in self.differences)
         return (
             f"flow {self.flow_slug!r} has another structure in the database than in the code:"
-            f"{listed}\nGive the changed flow another slug; in development, let the worker define "
-            "it anew, which deletes its runs (allow_data_loss, or `pgflow worker --recompile`)"
+            f"{listed}\nLet it become a new version (make_versions, or `pgflow worker` without "
+            "--no-versions), or give the changed flow another slug; in development, let the worker "
+            "define it anew, which deletes its runs (allow_data_loss, or --recompile)"
         )
 
 

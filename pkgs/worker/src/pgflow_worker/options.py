@@ -61,6 +61,8 @@ class WorkerOptions:
             too. True suits one that keeps track of them, as PgBouncer does since 1.21.
         allow_data_loss: Whether a flow whose structure has changed is deleted with its runs and
             defined anew. For development.
+        make_versions: Whether a flow whose structure has changed becomes a new version, which new
+            runs take, while runs under way keep theirs. Without it the worker refuses to start.
         run_for: How long it serves before it drains by itself; None is without end.
         idle_timeout: How long there may be nothing to do before it drains by itself; None is
             without end. Delayed tasks that are not due are nothing to do.
@@ -85,6 +87,7 @@ class WorkerOptions:
     listen: bool | None = None
     prepared_statements: bool | None = None
     allow_data_loss: bool = False
+    make_versions: bool = True
     run_for: timedelta | None = None
     idle_timeout: timedelta | None = None
     function_name: str | None = None

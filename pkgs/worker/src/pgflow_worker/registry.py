@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from pgflow_client.worker_protocol import name_of
 from pgflow_dsl import AnyStep, Flow
 
 from pgflow_worker.errors import FlowsInvalid
@@ -33,6 +34,11 @@ class Registry:
 
     Raises:
         FlowsInvalid: There is none, two have one slug, or one is something else.
+
+    Attributes:
+        flows: The flows.
+        flow_slugs: The slugs by which their tasks are claimed: the names of the flows, until it is
+            known which of their versions are served.
     """
 
     def __init__(self, flows: Iterable[Flow[Any]]) -> None:
@@ -51,9 +57,28 @@ class Registry:
             for step in flow.steps
         }
 
+    def serve(self, flow_slugs: Iterable[str]) -> None:
+        """Claim tasks of these versions from now on."""
+        # In place: whoever claims holds this list.
+        self.flow_slugs[:] = flow_slugs
+
     def find(self, flow_slug: str | None, step_slug: str) -> Handler | None:
-        """Return the handler of a step; None where this code does not have the step."""
-        return self._handlers.get((flow_slug or "", step_slug))
+        """Return the handler of a step; None where this code does not have the step.
+
+        Args:
+            flow_slug: The flow, or a version of it.
+            step_slug: The step.
+        """
+        return self._handlers.get((name_of(flow_slug or ""), step_slug))
+
+    def in_versions(self, steps: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return steps, each with its flow, in every version that is served."""
+        return [
+            (flow_slug, step_slug)
+            for name, step_slug in steps
+            for flow_slug in self.flow_slugs
+            if name_of(flow_slug) == name
+        ]
 
 
 def _require_flow(flow: object) -> None:

@@ -175,7 +175,8 @@ class Worker:
         """Serve until `drain` or `stop` is called, or the options say that it is over.
 
         Raises:
-            FlowShapeMismatch: A flow has another structure in the database.
+            FlowShapeMismatch: A flow has another structure in the database, and `make_versions` is
+                off.
             SchemaMissing: pgflow is not installed in the database.
             DatabaseUnreachable: The database could not be reached at the start. Later on the worker
                 waits for it, however long it takes.
@@ -216,8 +217,8 @@ class Worker:
         with translate_errors():
             conn = await self._control.open()
             self._heed_pooler()
-            await compile_flows(conn, self._registry.flows, self._options.allow_data_loss)
-            await claim_apart(conn, self._limits.steps)
+            await compile_flows(conn, self._registry, self._options)
+            await claim_apart(conn, self._registry.in_versions(self._limits.steps))
             await self._registration.make(conn)
             await self._registration.track_function(conn)
 
@@ -353,7 +354,7 @@ class Worker:
 
         async def call(conn: AsyncConn) -> None:
             # Its flow may have been defined anew since this worker started.
-            await claim_apart(conn, self._limits.steps)
+            await claim_apart(conn, self._registry.in_versions(self._limits.steps))
             await release_tasks(conn, [row])
 
         await self._control.call(call)
