@@ -81,7 +81,7 @@ def test_a_flow_of_another_structure_is_refused_unless_it_may_be_made_anew(
     write("one.py", "from handlers import reshaped\nflow = reshaped(1)\n")
     write("two.py", "from handlers import reshaped\nflow = reshaped(2)\n")
     conn.execute(pgflow("compile", "one").out)
-    refused = pgflow("worker", "two")
+    refused = pgflow("worker", "two", "--no-versions")
     assert refused.code == 1
     assert "shaped" in refused.err
     assert "step_1" in refused.err

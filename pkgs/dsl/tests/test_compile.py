@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pgflow_dsl import DefinitionError, Flow, compare_shapes, compile_flow
+from pgflow_dsl import DefinitionError, Flow, compare_shapes, compile_flow, compile_version
 from pydantic import BaseModel, Field
 
 
@@ -101,8 +101,36 @@ select pgflow.add_step(
     )
 
 
+def test_a_version_compiles_to_one_call_with_a_step_a_line() -> None:
+    flow = Flow("f", input=list[int], max_attempts=2)
+
+    @flow.map(over=flow.input)
+    def each(n: int) -> str:
+        return f"it's {n}"
+
+    @flow.step(when_exhausted="skip")
+    def end(texts: list[str] = each.output) -> None: ...
+
+    assert compile_version(flow) == (
+        """-- The flow f, compiled by pgflow.
+
+select pgflow.ensure_flow_compiled(
+  flow_slug => 'f',
+  shape => '{"options": {"maxAttempts": 2}, "inputSchema": {"items": {"type": "integer"}, """
+        """"type": "array"}, "steps": [
+  {"slug": "each", "stepType": "map", "mapOver": "run", "outputSchema": {"type": "string"}},
+  {"slug": "end", "dependencies": ["each"], "whenExhausted": "skip", "outputSchema": """
+        """{"type": "null"}}
+]}',
+  make_version => true
+);
+"""
+    )
+
+
 def test_equal_definitions_compile_to_equal_text() -> None:
     assert compile_flow(make_flow()) == compile_flow(make_flow())
+    assert compile_version(make_flow()) == compile_version(make_flow())
     assert make_flow().shape() == make_flow().shape()
 
 

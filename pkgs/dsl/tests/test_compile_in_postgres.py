@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgflow_dsl import Flow, compile_flow
+from pgflow_dsl import Flow, compile_flow, compile_version
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field
 
@@ -55,3 +55,23 @@ def test_compiling_again_updates_options(conn: psycopg.Connection[Any]) -> None:
     conn.execute(compile_flow(make_flow(attempts=3)).encode())
     conn.execute(compile_flow(make_flow(attempts=4)).encode())
     assert conn.execute("select opt_max_attempts from pgflow.flows").fetchone() == (4,)
+
+
+@pytest.mark.parametrize("standard_strings", ["on", "off"])
+def test_a_compiled_version_is_what_the_shape_says_and_one_beside_another_structure(
+    conn: psycopg.Connection[Any], standard_strings: str
+) -> None:
+    flow = make_flow()
+    conn.execute("select set_config('standard_conforming_strings', %s, false)", [standard_strings])
+    earlier = Flow("odd", input=Odd)
+    for each in (earlier, flow, flow, earlier):
+        conn.execute(compile_version(each).encode())
+    found = conn.execute(
+        "select version_slug, is_own, misfits from pgflow.match_flow_versions('odd', %s)",
+        [Jsonb(flow.shape())],
+    )
+    assert found.fetchall() == [("odd@2", True, []), ("odd", False, [])]
+    run = conn.execute("""select flow_slug from pgflow.start_flow('odd', '{"text": ""}')""")
+    assert run.fetchone() == ("odd@2",)
+    answer = "select pgflow.ensure_flow_compiled('odd', %s) ->> 'updates'"
+    assert conn.execute(answer, [Jsonb(flow.shape())]).fetchone() == ("[]",)

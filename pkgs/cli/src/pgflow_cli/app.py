@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "graph": "Draw a flow.",
     "dev": "Develop flows beside a worker and a web page that follow them.",
     "worker": "Run the handlers of flows.",
+    "flows": "List flows and versions, compare them, and put them to use.",
     "start": "Start a run of a flow.",
     "watch": "Show one run as it goes on.",
     "runs": "List, show, watch, cancel, retry and restart runs.",

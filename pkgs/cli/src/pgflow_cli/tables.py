@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from pgflow_client import RunProgress, RunSummary, StepProgress
     from pgflow_client.overview import FailedAttempt, FlowOverview, Overview, WorkerOverview
     from pgflow_client.upkeep import HeldTask, WorkerLoad
+    from pgflow_client.versions import FlowVersion
 
-__all__ = ["overview_lines", "run_lines", "summary_lines", "worker_lines"]
+__all__ = [
+    "overview_lines",
+    "run_lines",
+    "summary_lines",
+    "unserved_lines",
+    "version_lines",
+    "worker_lines",
+]
 
 # Characters of an error in a table; the whole of it is a line of its own, or in --json.
 _LONGEST_REASON = 60
@@ -95,6 +103,33 @@ def summary_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     rows = [_summary_row(run) for run in runs]
     whole = {"run", "status", "started", "time"}
     yield from lay_out(heads, rows, whole=whole, first_to_go=("tags", "time"))
+
+
+def version_lines(versions: Sequence[FlowVersion]) -> Iterator[str]:
+    """Give the lines that show versions of flows."""
+    if not versions:
+        yield "no flows yet: `pgflow worker MODULE:FLOW` defines one and serves it"
+        return
+    heads = ("flow", "version", "state", "steps", "open runs", "workers", "since")
+    yield from lay_out(heads, [_version_row(each) for each in versions], first_to_go=("since",))
+    yield from unserved_lines(versions)
+
+
+def unserved_lines(versions: Sequence[FlowVersion]) -> Iterator[str]:
+    """Give a line for each version whose runs wait for a worker."""
+    for each in versions:
+        if each.open_runs and not each.workers:
+            runs = "run waits" if each.open_runs == 1 else "runs wait"
+            slug = f"version {each.version} of {each.flow}"
+            yield f"No worker serves {slug}: {each.open_runs:,} {runs}."
+
+
+def _version_row(version: FlowVersion) -> tuple[object, ...]:
+    state = "current" if version.is_current else "superseded"
+    if version.retired_at is not None:
+        state = "retired"
+    counts = (version.steps, version.open_runs, version.workers)
+    return (version.flow, version.version, state, *counts, _when(version.created_at))
 
 
 def worker_lines(

@@ -1,7 +1,7 @@
 """Define typed pgflow flows with ordinary functions and compile them to SQL."""
 
 from pgflow_dsl.cancellation import Cancellation
-from pgflow_dsl.compile import compile_flow
+from pgflow_dsl.compile import compile_flow, compile_version
 from pgflow_dsl.conditions import Conditions, Pattern
 from pgflow_dsl.context import Context
 from pgflow_dsl.errors import (
@@ -63,5 +63,6 @@ __all__ = [
     "UnknownStep",
     "compare_shapes",
     "compile_flow",
+    "compile_version",
     "job",
 ]

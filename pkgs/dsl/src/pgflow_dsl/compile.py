@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pgflow_dsl.options import given_options
-from pgflow_dsl.shape import map_source
+from pgflow_dsl.shape import flow_shape, map_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,22 @@ if TYPE_CHECKING:
     from pgflow_dsl.flow import Flow
     from pgflow_dsl.step import AnyStep
 
-__all__ = ["compile_flow"]
+__all__ = ["compile_flow", "compile_version"]
+
+_NOTHING: Final = object()
+# What a shape says of a step where it says nothing.
+_UNSAID: Final[dict[str, Any]] = {
+    "stepType": "single",
+    "dependencies": [],
+    "after": [],
+    "mapOver": None,
+    "takesFlowInput": False,
+    "whenUnmet": "skip",
+    "whenExhausted": "fail",
+    "requiredInputPattern": {"defined": False},
+    "forbiddenInputPattern": {"defined": False},
+    "options": {},
+}
 
 
 def compile_flow(flow: Flow[Any]) -> str:
@@ -22,7 +37,8 @@ def compile_flow(flow: Flow[Any]) -> str:
 
     The text depends on nothing but the definition. Running it again updates options; it raises
     where the database has the flow with another structure. It neither begins nor commits, so it
-    is all or nothing only inside a transaction of the caller's.
+    is all or nothing only inside a transaction of the caller's. `compile_version` is for databases
+    that may have the flow with another structure.
     """
     calls = [
         _call(
@@ -36,6 +52,35 @@ def compile_flow(flow: Flow[Any]) -> str:
         *(_add_step(flow, step) for step in flow.steps),
     ]
     return "\n".join([f"-- The flow {flow.slug}, compiled by pgflow.\n", *calls])
+
+
+def compile_version(flow: Flow[Any]) -> str:
+    """Return SQL text that defines a flow, as a new version of it where its structure has changed.
+
+    It is one statement, and does what a starting worker does: where the database does not have the
+    flow it is defined, where a version of it has that structure its options are updated, and
+    elsewhere it becomes a new version, which new runs take, while runs under way keep theirs. The
+    text depends on nothing but the definition.
+    """
+    arguments = {
+        "flow_slug": _text(flow.slug),
+        "shape": _text(_shape_text(flow)),
+        "make_version": "true",
+    }
+    call = _call("ensure_flow_compiled", arguments)
+    return f"-- The flow {flow.slug}, compiled by pgflow.\n\n{call}"
+
+
+def _shape_text(flow: Flow[Any]) -> str:
+    """Return a shape as JSON, a step a line, without what goes without saying."""
+    shape = flow_shape(flow)
+    steps = [
+        {key: value for key, value in step.items() if value != _UNSAID.get(key, _NOTHING)}
+        for step in shape["steps"]
+    ]
+    listed = ",".join(f"\n  {_dump(step)}" for step in steps)
+    options, schema = _dump(shape["options"]), _dump(shape["inputSchema"])
+    return f'{{"options": {options}, "inputSchema": {schema}, "steps": [{listed}\n]}}'
 
 
 def _add_step(flow: Flow[Any], step: AnyStep) -> str:
@@ -82,6 +127,10 @@ def _array(slugs: Iterable[str]) -> str:
 
 def _json(value: Any) -> str:
     return _text(json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _text(value: str) -> str:

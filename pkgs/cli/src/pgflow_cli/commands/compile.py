@@ -48,7 +48,8 @@ def compile(
 
     MODULE:FLOW is a flow of a module or file, such as flows:greet or app/flows.py:greet; the
     module alone stands for all flows in it. The same flow gives the same SQL. To run it again
-    changes nothing, or updates options; it refuses to change the structure of a flow that is there.
+    changes nothing, or updates options; in a database that has the flow with another structure it
+    makes a new version, which new runs take, while runs under way keep theirs.
 
     With --for, each flow becomes a migration of that tool, and a flow that has changed another one.
     """
@@ -60,11 +61,11 @@ def compile(
         raise click.UsageError("--name, --force and --json are about files, and need --out")
     if name is not None and (Path(name).name != name or name in {".", ".."}):
         raise click.UsageError("--name is the name of a file; its folder is given by --out")
-    from pgflow_dsl import compile_flow
+    from pgflow_dsl import compile_version
 
     flows = _load(targets)
     if out is None:
-        click.echo("\n".join(compile_flow(flow) for flow in flows), nl=False)
+        click.echo("\n".join(compile_version(flow) for flow in flows), nl=False)
         return 0
     states = _write(_files(flows, out, name), force=force)
     if as_json:
@@ -101,12 +102,12 @@ def _load(targets: Sequence[str]) -> list[Flow[Any]]:
 
 
 def _files(flows: Sequence[Flow[Any]], out: Path, name: str | None) -> dict[Path, str]:
-    from pgflow_dsl import compile_flow
+    from pgflow_dsl import compile_version
 
     if name is None:
-        return {out / f"create_{flow.slug}_flow.sql": compile_flow(flow) for flow in flows}
+        return {out / f"create_{flow.slug}_flow.sql": compile_version(flow) for flow in flows}
     file = name if name.endswith(".sql") else f"{name}.sql"
-    return {out / file: "\n".join(compile_flow(flow) for flow in flows)}
+    return {out / file: "\n".join(compile_version(flow) for flow in flows)}
 
 
 def _write(files: Mapping[Path, str], *, force: bool) -> dict[Path, str]:

@@ -165,11 +165,22 @@ def retry(*, run_ids: tuple[UUID, ...], database_url: str | None, as_json: bool)
 @runs.command()
 @run_argument
 @click.option("--from", "step", metavar="STEP", required=True, help="The step to begin with.")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Version of its flow that the run goes on as. What has ended has to be the same there.",
+)
 @database_url
 @as_json
-def restart(*, run_id: UUID, step: str, database_url: str | None, as_json: bool) -> int:
+def restart(
+    *, run_id: UUID, step: str, version: int | None, database_url: str | None, as_json: bool
+) -> int:
     """Repeat a step of a run and all that depends on it, also of one that is completed."""
-    return _change(database_url, (run_id,), "", as_json, lambda run: run.restart_from(step))
+    return _change(
+        *(database_url, (run_id,), "", as_json),
+        lambda run: run.restart_from(step, version=version),
+    )
 
 
 @contextmanager

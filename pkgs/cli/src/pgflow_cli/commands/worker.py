@@ -107,6 +107,12 @@ _port = click.IntRange(0, 65535)
     help="Define flows of changed structure anew, and delete their runs. For development.",
 )
 @click.option(
+    "--versions/--no-versions",
+    default=True,
+    help="Make a new version of a flow whose structure has changed, or refuse to start. "
+    "Default: make it.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     default="info",
@@ -140,13 +146,15 @@ def worker(
     http_host: str,
     install: bool,
     recompile: bool,
+    versions: bool,
     log_level: str,
     log_format: str,
 ) -> int:
     """Run the handlers of flows.
 
     MODULE:FLOW is a flow of a module or file, such as flows:greet or app/flows.py:greet; the
-    module alone stands for all flows in it. Flows that the database does not have are defined.
+    module alone stands for all flows in it. Flows that the database does not have are defined; one
+    whose structure has changed becomes a new version, which new runs take.
 
     SIGTERM and Ctrl-C let it finish its tasks; the second one stops it at once, and its tasks go
     to other workers. It logs to stderr.
@@ -174,6 +182,7 @@ def worker(
         listen=listen,
         prepared_statements=prepared_statements,
         allow_data_loss=recompile,
+        make_versions=versions,
         run_for=_span(run_for),
         idle_timeout=_span(idle_timeout),
         prometheus=metrics_port is not None,

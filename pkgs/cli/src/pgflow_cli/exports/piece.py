@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pgflow_core_sql import install_pieces
-from pgflow_dsl import compile_flow
+from pgflow_dsl import compile_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ def core_pieces(first: int = 1, last: int | None = None) -> list[ExportPiece]:
 
 def flow_pieces(flows: Iterable[Flow[Any]]) -> list[ExportPiece]:
     """Return flows, each as one piece."""
-    return [_flow(flow.slug, compile_flow(flow)) for flow in flows]
+    return [_flow(flow.slug, compile_version(flow)) for flow in flows]
 
 
 def _flow(slug: str, sql: str) -> ExportPiece:
