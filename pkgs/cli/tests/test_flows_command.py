@@ -120,6 +120,18 @@ def test_versions_are_shown_with_the_runs_that_nobody_serves(
     assert "flow ghost does not exist" in unknown.err
 
 
+def test_whoever_starts_a_run_is_told_where_its_version_is_not_served(
+    pgflow: Command, worker: StartWorker, write: Write, conn: Any
+):
+    define(pgflow, write, conn)
+    worker("old:flow")
+    waits = "No worker serves shop now"
+    assert waits in pgflow("start", "shop", "1").err
+    assert waits not in pgflow("start", "shop@1", "1").err
+    worker("new:flow")
+    assert waits not in pgflow("start", "shop", "1").err
+
+
 def test_versions_are_compared_with_each_other_and_with_the_code(
     pgflow: Command, write: Write, conn: Any
 ):

@@ -141,6 +141,25 @@ async def test_statistics_of_a_busy_flow_are_made_of_its_newest_runs(
     assert datetime.now(UTC) - busy.since < timedelta(minutes=30)
 
 
+async def test_the_name_of_a_flow_stands_for_its_versions_and_for_what_new_runs_take(
+    db: str, hand: Hand, greet: Any
+):
+    hand.complete(start(hand, "greet", "x"), "hello")
+    again = Jsonb({"steps": [{"slug": "bow"}]})
+    hand.conn.execute("select pgflow.ensure_flow_compiled('greet', %s, false, true)", (again,))
+    start(hand, "greet", "x")
+    async with Inspector(db) as inspector:
+        (of_all,) = await inspector.flow_statistics(DAY)
+        (of_second,) = await inspector.flow_statistics(DAY, flow_slug="greet@2")
+        first = await inspector.definition("greet")
+        current = await inspector.definition("greet", is_current=True)
+    assert (of_all.flow_slug, of_all.started, of_all.completed) == ("greet", 1, 1)
+    assert (of_second.flow_slug, of_second.started, of_second.completed) == ("greet@2", 1, 0)
+    assert first is not None
+    assert current is not None
+    assert (first.flow_slug, current.flow_slug) == ("greet", "greet@2")
+
+
 async def test_a_definition_tells_maps_conditions_and_options(db: str, fan: Any):
     async with Inspector(db) as inspector:
         definition = await inspector.definition("fan")

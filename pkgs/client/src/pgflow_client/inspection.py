@@ -239,16 +239,18 @@ class Inspector:
             window: How far to look back, at most.
             after: Only flows whose slugs come after this one.
             page: How many flows at most.
-            flow_slug: Only this flow; None is all.
+            flow_slug: Only this flow, in all its versions, or one such as name@2; None is all.
         """
         call = list_flow_statistics(
             window, most=_SAMPLE, after=after, page=page, flow_slug=flow_slug
         )
         return tuple(await self._read(call))
 
-    async def definition(self, flow_slug: str) -> FlowDefinition | None:
-        """Return what a flow is; None where there is no such flow."""
-        return await self._read(get_definition(flow_slug))
+    async def definition(
+        self, flow_slug: str, *, is_current: bool = False
+    ) -> FlowDefinition | None:
+        """Return what a version is, or the one that new runs of a flow take; None for none."""
+        return await self._read(get_definition(flow_slug, is_current=is_current))
 
     async def find_runs(
         self,

@@ -15,6 +15,7 @@ from pgflow_client._functions.versions import (
     FlowVersion,
     get_shape,
     list_versions,
+    name_of,
     retire_version,
     use_version,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FlowVersion",
+    "name_of",
     "read_flow_shape",
     "read_flow_versions",
     "retire_flow_version",

@@ -108,6 +108,40 @@ def test_a_step_that_has_ended_and_is_another_there_is_told_and_nothing_changes(
     assert restart(pg, run_id, "b", 2) == "site@2"
 
 
+NO_ARRAYS = [
+    ({"slug": "m", "stepType": "map"}, "its step m maps over the flow input, which is no array"),
+    (
+        {"slug": "m", "stepType": "map", "dependencies": ["a"]},
+        "its step m maps over the output of a, which is no array",
+    ),
+]
+
+
+@pytest.mark.parametrize(("added", "sentence"), NO_ARRAYS, ids=["input", "output"])
+def test_a_map_of_the_version_over_what_is_there_needs_an_array(
+    pg: Engine, added: dict[str, Any], sentence: str
+):
+    compile_versions(pg, (A, B))
+    run_id = pg.start("site")
+    pg.drain()
+    compile_versions(pg, (A, B), (A, B, added))
+    with pytest.raises(psycopg.errors.Error) as raised:
+        restart(pg, run_id, "b", 2)
+    assert raised.value.sqlstate == "PF018"
+    assert (raised.value.diag.message_primary or "").endswith(f"cannot go on as site@2: {sentence}")
+    assert pg.run(run_id, "status") == "completed"
+
+
+def test_a_map_of_the_version_may_be_over_what_is_repeated(pg: Engine):
+    compile_versions(pg, (A,))
+    run_id = pg.start("site")
+    pg.drain()
+    compile_versions(pg, (A,), (A, {"slug": "m", "stepType": "map", "dependencies": ["a"]}))
+    assert restart(pg, run_id, "a", 2) == "site@2"
+    pg.drain({"a": [1, 2], "m": 5})
+    assert pg.run(run_id) == ("completed", 0, {"m": [5, 5]})
+
+
 def test_what_is_under_way_elsewhere_starts_afresh_and_its_attempt_is_fenced(pg: Engine):
     side = {"slug": "side"}
     compile_versions(pg, (A, B, side))

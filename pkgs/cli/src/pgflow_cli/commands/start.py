@@ -171,7 +171,7 @@ class _Start:
     def _tell_if_unserved(self, flow_slug: str) -> None:
         """Say so where the run will wait for want of a worker."""
         import psycopg
-        from pgflow_client.overview import read_workers
+        from pgflow_client.versions import read_flow_versions
         from pgflow_dsl import PgflowError
 
         from pgflow_cli.database import connect
@@ -179,11 +179,12 @@ class _Start:
 
         try:
             with connect(self._database.url) as conn:
-                workers = read_workers(conn)
+                versions = read_flow_versions(conn, flow_slug)
         except (PgflowError, psycopg.Error):
-            # Whoever may start runs need not be allowed to see workers.
+            # It is started, whatever else can be found out about it.
             return
-        if not any(each.state == "alive" and flow_slug in each.flow_slugs for each in workers):
+        taken = [each for each in versions if each.is_current] or versions
+        if not any(each.workers for each in taken):
             code = "MODULE:FLOW" if self._flow is self._name else self._name
             say(f"No worker serves {flow_slug} now, so the run waits: `pgflow worker {code}`")
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from pgflow_client import PgflowError, RunNotFound
+from pgflow_client.inspection import QueueDepth
+from pgflow_client.versions import name_of
 
 from pgflow_cli.ui.emitted import follow_items
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
     from uuid import UUID
 
     from pgflow_client import AsyncClient, Event
@@ -100,7 +102,7 @@ class Sources:
         while True:
             with _Pause(_SELDOM) as pause:
                 flows = await self._inspector.flow_statistics(DAY, after=after, page=page)
-                depths = {each.flow_slug: each for each in await self._inspector.queue_depths()}
+                depths = _by_name(await self._inspector.queue_depths())
             yield {"flows": [{"flow": flow, "queue": depths.get(flow.flow_slug)} for flow in flows]}
             await pause.take()
 
@@ -108,7 +110,8 @@ class Sources:
         """Read how one flow fares, and what it is."""
         while True:
             with _Pause(_SELDOM) as pause:
-                definition = await self._inspector.definition(flow_slug)
+                # What the page starts.
+                definition = await self._inspector.definition(flow_slug, is_current=True)
                 statistics = await self._inspector.flow_statistics(DAY, flow_slug=flow_slug)
             yield {"definition": definition, "statistics": next(iter(statistics), None)}
             await pause.take()
@@ -216,6 +219,21 @@ class _Happenings:
                 self._news.set()
         self._is_known = True
         self._news.set()
+
+
+def _by_name(depths: Iterable[QueueDepth]) -> dict[str, QueueDepth]:
+    """Return what waits of each flow, in all its versions."""
+    summed: dict[str, QueueDepth] = {}
+    for each in depths:
+        name = name_of(each.flow_slug)
+        so_far = summed.get(name)
+        summed[name] = QueueDepth(
+            flow_slug=name,
+            ready=each.ready + (so_far.ready if so_far else 0),
+            delayed=each.delayed + (so_far.delayed if so_far else 0),
+            held=each.held + (so_far.held if so_far else 0),
+        )
+    return summed
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -16,13 +16,13 @@ PARTS: Final = 24
 """Into how many parts of equal length the time of a flow's recent runs is cut."""
 
 # The runs of a flow are found by their ids, which are ordered by time: what was before the window,
-# and what is beyond the limit, is not read.
+# and what is beyond the limit, is not read. A name stands for all versions of the flow.
 _LIST_FLOW_STATISTICS: Final = """
 with page as (
-  select flow.flow_slug
+  select flow.flow_slug, flow.flow_name, flow.version
   from pgflow.flows as flow
   where flow.flow_slug > %(after)s::text collate "C"
-    and flow.flow_slug = coalesce(%(flow_slug)s::text, flow.flow_slug) collate "C"
+    and flow.flow_slug = coalesce(%(flow_slug)s::text, flow.flow_name) collate "C"
   order by flow.flow_slug
   limit %(page)s::int
 ),
@@ -32,11 +32,19 @@ recent as materialized (
     extract(epoch from run.completed_at - run.started_at)::float8 as seconds
   from page
   cross join lateral (
-    select run.status, run.started_at, run.completed_at
-    from pgflow.runs as run
-    where run.flow_slug = page.flow_slug
-      and run.run_id >= pgflow.run_id_at(now() - %(window)s::interval)
-    order by run.run_id desc
+    select each.status, each.started_at, each.completed_at
+    from pgflow.flows as flow
+    cross join lateral (
+      select run.run_id, run.status, run.started_at, run.completed_at
+      from pgflow.runs as run
+      where run.flow_slug = flow.flow_slug
+        and run.run_id >= pgflow.run_id_at(now() - %(window)s::interval)
+      order by run.run_id desc
+      limit %(most)s::int
+    ) as each
+    where flow.flow_name = page.flow_name
+      and (page.version = 1 or flow.flow_slug = page.flow_slug)
+    order by each.run_id desc
     limit %(most)s::int
   ) as run
 ),
@@ -99,7 +107,7 @@ class FlowStatistics:
     """How a flow has fared lately.
 
     Attributes:
-        flow_slug: The flow.
+        flow_slug: The flow, with all its versions; or a later version alone, such as name@2.
         since: The runs that were started since then are counted.
         is_cut: Whether there were too many, so that `since` is later than was asked for.
         started: How many of them are under way.
@@ -135,7 +143,7 @@ def list_flow_statistics(
         most: How many runs of a flow to look at, at most.
         after: Only flows whose slugs come after this one; "" is all.
         page: How many flows at most.
-        flow_slug: Only this flow; None is all.
+        flow_slug: Only this flow, or this version; None is all flows.
     """
     arguments = {
         "window": window,

@@ -133,10 +133,23 @@ def test_options_of_a_version_can_be_changed_by_its_slug(pg: Engine):
     assert pg.rows("select opt_timeout from pgflow.flows order by version") == [(60,), (5,)]
 
 
-def test_a_later_version_can_be_started_by_its_slug(pg: Engine):
+def test_any_version_can_be_started_by_its_slug(pg: Engine):
     two_versions(pg)
     ensure(pg, shape(A, B, C))
     assert slug_of(pg, pg.start("site@2")) == "site@2"
+    assert slug_of(pg, pg.start("site@1", idempotency_key="once")) == "site"
+    assert slug_of(pg, pg.start("site", idempotency_key="once")) == "site"
+
+
+@pytest.mark.parametrize(
+    ("slug", "code"), [("other@1", "PF001"), ("site@3", "PF001"), ("site@1", "PF016")]
+)
+def test_a_version_that_is_retired_or_not_there_cannot_be_started(pg: Engine, slug: str, code: str):
+    two_versions(pg)
+    pg.call("retire_flow_version", "site", 1)
+    with pytest.raises(psycopg.errors.Error) as raised:
+        pg.start(slug)
+    assert raised.value.sqlstate == code
 
 
 def test_an_idempotency_key_stands_for_its_run_across_versions(pg: Engine):

@@ -1,7 +1,7 @@
 -- Keep a flow from being deleted, compiled anew or retired until the transaction ends.
 --
 -- Parameters:
---   flow_slug: the name of a flow, or a version such as name@2.
+--   flow_slug: the name of a flow, or a version such as name@2; name@1 is the first one.
 -- Returns: the slug of the version that new runs take; of a version, itself.
 -- Errors: PF001 no such flow. PF016 it is retired.
 -- Locks: the row of the flow (for key share), which lets others start it, change its options and
@@ -20,7 +20,11 @@ begin
   from pgflow.flows as flow
   where flow.flow_slug = _hold_flow.flow_slug
   for key share;
-  if not found then
+  if not found and _hold_flow.flow_slug like '%@1' then
+    -- The first version has the name alone, which stands for the current one.
+    perform pgflow._hold_version(left(_hold_flow.flow_slug, -2));
+    return pgflow._require_version(left(_hold_flow.flow_slug, -2), 1);
+  elsif not found then
     -- Where it was deleted and made anew while we waited, only a later snapshot shows the new row.
     select coalesce(flow.current_slug, flow.flow_slug) as slug,
       flow.current_slug is null and flow.retired_at is not null as is_retired

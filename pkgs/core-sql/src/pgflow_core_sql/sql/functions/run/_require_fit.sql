@@ -6,7 +6,7 @@
 --   repeated: the steps that are to be repeated.
 -- Returns: nothing.
 -- Errors: PF018 a step that has ended and is not repeated is missing there, or has another type,
---   array to map over, or dependencies.
+--   array to map over, or dependencies; or what a step there maps over is there, and no array.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._require_fit(
@@ -19,9 +19,8 @@ as $$
 declare
   v_misfits text;
 begin
-  select string_agg(misfit.sentence, '; ' order by ended.place) into v_misfits
-  from (
-    select step.step_index as place, step.step_slug,
+  with ended as (
+    select step.step_index as place, step.step_slug, state.status, state.output,
       pgflow._structure_of(step.flow_slug, step.step_slug) as saved,
       pgflow._structure_of(_require_fit.flow_slug, step.step_slug) as wanted
     from pgflow.step_states as state
@@ -29,16 +28,30 @@ begin
       on step.flow_slug = state.flow_slug and step.step_slug = state.step_slug
     where state.run_id = _require_fit.run.run_id and state.status in ('completed', 'skipped')
       and state.step_slug <> all (_require_fit.repeated)
-  ) as ended
-  cross join lateral (
-    select format('it has no step %s', ended.step_slug) as sentence
+  ),
+  misfit as (
+    select ended.place, format('it has no step %s', ended.step_slug) as sentence
+    from ended
     where ended.wanted is null
     union all
-    select format('%s of step %s was %s and is %s', field.key, ended.step_slug, field.value,
-      ended.wanted -> field.key)
-    from jsonb_each(ended.saved) as field
+    select ended.place, format('%s of step %s was %s and is %s', field.key, ended.step_slug,
+      field.value, ended.wanted -> field.key)
+    from ended
+    cross join lateral jsonb_each(ended.saved) as field
     where field.value <> ended.wanted -> field.key
-  ) as misfit;
+    union all
+    select step.step_index, format('its step %s maps over the %s, which is no array',
+      step.step_slug, case step.map_over when 'run' then 'flow input'
+      else 'output of ' || step.map_over end)
+    from pgflow.steps as step
+    left join ended on ended.step_slug = step.map_over
+    where step.flow_slug = _require_fit.flow_slug and 'array' <> case
+      when step.map_over = 'run' then jsonb_typeof(_require_fit.run.input)
+      when ended.status = 'completed' then coalesce(jsonb_typeof(ended.output), 'null')
+    end
+  )
+  select string_agg(misfit.sentence, '; ' order by misfit.place) into v_misfits
+  from misfit;
   if v_misfits is not null then
     raise exception using
       errcode = 'PF018',

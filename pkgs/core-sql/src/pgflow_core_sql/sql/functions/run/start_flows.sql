@@ -2,7 +2,7 @@
 --
 -- Parameters:
 --   flow_slug: the flow by its name, whose current version is started; or a version, such as
---     name@2.
+--     name@1 or name@2.
 --   inputs: one flow input a run; an array where the flow has a map over the flow input.
 --   run_ids: ids of the runs in the same order, see start_flow; NULL makes new ones, ordered as
 --     the inputs are.
