@@ -16,6 +16,7 @@ from pgflow_client import (
     WrongFlow,
 )
 from pgflow_dsl import Flow, InputInvalid
+from psycopg.types.json import Jsonb
 
 HOUR = timedelta(hours=1)
 
@@ -147,6 +148,19 @@ async def test_a_run_is_found_again_with_its_flow_or_without(db, crawl, greet):
         assert typed.flow_slug == untyped.flow_slug == "crawl"
         with pytest.raises(WrongFlow, match="is one of flow 'crawl', but <flow 'greet'"):
             await other.get_run(run.run_id, greet)
+
+
+async def test_a_run_of_any_version_is_one_of_its_flow(db, hand, greet):
+    again = Jsonb({"steps": [{"slug": "hello"}, {"slug": "bow"}]})
+    hand.conn.execute("select pgflow.ensure_flow_compiled('greet', %s, false, true)", (again,))
+    async with AsyncClient(db) as client:
+        run = await client.start_flow("greet@2", "ann")
+        found = [await client.get_run(run.run_id, flow) for flow in (greet, "greet", "greet@2")]
+        assert {each.flow_slug for each in (run, *found)} == {"greet"}
+        with pytest.raises(WrongFlow):
+            await client.get_run(run.run_id, "greet@1")
+        [listed] = [each async for each in client.list_runs(greet)]
+    assert (listed.run_id, listed.flow_slug) == (run.run_id, "greet@2")
 
 
 async def test_a_run_that_does_not_exist_is_not_found(db):
