@@ -107,7 +107,8 @@ def test_a_worker_that_cannot_start_is_not_tracked(db: str, conn: Connection):
     async def another() -> None: ...
 
     async def serve(flow: Flow[float]) -> None:
-        async with running_worker([flow], db, WorkerOptions(function_name="crawl")):
+        options = WorkerOptions(function_name="crawl", make_versions=False)
+        async with running_worker([flow], db, options):
             pass
 
     asyncio.run(serve(flow_of("changed")))

@@ -100,7 +100,7 @@ def test_runs_under_way_end_with_the_old_worker_and_new_ones_with_the_new(
         assert old.calls == ["first", "last"]
 
     asyncio.run(deploy())
-    assert "new runs of flow greeting take version 2: " in caplog.text
+    assert "new runs of flow greeting take version 2: step " in caplog.text
     assert "no worker serves it" not in caplog.text
 
 

@@ -33,7 +33,12 @@ from pgflow_client._functions.telemetry import (
     get_queue_depth,
     get_trace_contexts,
 )
-from pgflow_client._functions.versions import VersionMatch, match_versions, name_of
+from pgflow_client._functions.versions import (
+    VersionMatch,
+    match_versions,
+    name_of,
+    read_shape,
+)
 from pgflow_client._link import (
     AsyncConn,
     Conn,
@@ -89,6 +94,7 @@ __all__ = [
     "mark_worker_stopped",
     "match_versions",
     "name_of",
+    "read_shape",
     "register_worker",
     "release_tasks",
     "release_unknown_tasks",

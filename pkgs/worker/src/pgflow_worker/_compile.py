@@ -9,8 +9,9 @@ from pgflow_client.worker_protocol import (
     VersionMatch,
     ensure_flow_compiled,
     match_versions,
+    read_shape,
 )
-from pgflow_dsl import Flow
+from pgflow_dsl import Flow, compare_shapes
 
 from pgflow_worker.errors import FlowShapeMismatch
 from pgflow_worker.options import WorkerOptions
@@ -45,6 +46,7 @@ async def compile_flows(conn: AsyncConn, registry: Registry, options: WorkerOpti
 async def _compile(conn: AsyncConn, flow: Flow[Any], options: WorkerOptions) -> list[str]:
     """Compile a flow; return the slugs of the versions that its handlers serve, its own first."""
     shape = json.dumps(flow.shape())
+    former = await read_shape(conn, flow.slug)
     answer = json.loads(
         await ensure_flow_compiled(
             conn,
@@ -61,9 +63,11 @@ async def _compile(conn: AsyncConn, flow: Flow[Any], options: WorkerOptions) -> 
         updates = ", ".join(answer["updates"])
         logger.info("options of flow %s were updated: %s", flow.slug, updates)
     if answer["status"] == "versioned":
-        changes = "; ".join(answer["differences"])
+        # None where another starter has defined it meanwhile.
+        changed = compare_shapes(former, flow.shape()) if former else answer["differences"]
         logger.info(
-            "new runs of flow %s take version %d: %s", flow.slug, answer["version"], changes
+            "new runs of flow %s take version %d: %s",
+            *(flow.slug, answer["version"], "; ".join(changed)),
         )
     matches = await match_versions(conn, flow.slug, shape)
     _tell(flow.slug, matches)

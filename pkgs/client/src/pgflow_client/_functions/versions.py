@@ -19,6 +19,7 @@ __all__ = [
     "list_versions",
     "match_versions",
     "name_of",
+    "read_shape",
     "retire_version",
     "use_version",
 ]
@@ -135,6 +136,13 @@ async def match_versions(conn: AsyncConn, flow_slug: str, shape: str) -> list[Ve
     """Read which versions of a flow handlers can serve that were written for a shape."""
     cursor = await conn.execute(_MATCH_VERSIONS, (flow_slug, shape))
     return [VersionMatch._make(row) for row in await cursor.fetchall()]
+
+
+async def read_shape(conn: AsyncConn, flow_slug: str) -> dict[str, Any] | None:
+    """Read the structure of the version that new runs of a flow take, as `get_shape` does."""
+    call = get_shape(flow_slug, None)
+    cursor = await conn.execute(call.sql, call.arguments)
+    return call.read(await cursor.fetchall())
 
 
 def _versions(rows: Rows) -> list[FlowVersion]:

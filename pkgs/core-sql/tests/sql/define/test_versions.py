@@ -311,13 +311,13 @@ MISFITS = [
     (
         shape(A, {"slug": "b"}),
         [
-            'step b: arguments is [] in code and ["a"] in the version',
+            'step b: arguments are [] in code and ["a"] in the version',
             "step b: takes flow input is true in code and false in the version",
         ],
     ),
     (
         shape(A, B | {"after": ["a"]}, C),
-        ['step b: arguments is [] in code and ["a"] in the version'],
+        ['step b: arguments are [] in code and ["a"] in the version'],
     ),
     (
         shape(A, B | {"stepType": "map"}),

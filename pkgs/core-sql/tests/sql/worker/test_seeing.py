@@ -92,6 +92,18 @@ def test_the_backlog_is_what_workers_have_to_do_now(pg: Engine):
     assert backlog(pg, ["site"]) == 3
 
 
+def test_the_backlog_of_a_flow_is_one_of_all_its_versions(pg: Engine):
+    pg.flow("site", {"fetch": step()})
+    pg.start("site")
+    pg.value(
+        "select pgflow.ensure_flow_compiled('site', %s, make_version => true)",
+        Jsonb({"steps": [{"slug": "crawl"}]}),
+    )
+    pg.start_many("site", [1, 2])
+    asked = [["site"], ["site@2"], ["site", "other"], ["other"], None]
+    assert [backlog(pg, slugs) for slugs in asked] == [3, 2, 3, 0, 3]
+
+
 def test_a_delayed_task_that_is_due_counts_though_no_worker_has_queued_it(pg: Engine):
     pg.flow("site", {"fetch": step()})
     pg.start("site", delay=timedelta(hours=1))

@@ -48,8 +48,9 @@ begin
         case field.key
           when 'output_schema' then
             format('step %s: the schema of its output is another', pair.slug)
-          else format('step %s: %s is %s in code and %s in the version', pair.slug,
-            replace(field.key, '_', ' '), coalesce(pair.code -> field.key, 'null'), field.value)
+          else format('step %s: %s %s %s in code and %s in the version', pair.slug,
+            replace(field.key, '_', ' '), case field.key when 'arguments' then 'are' else 'is' end,
+            coalesce(pair.code -> field.key, 'null'), field.value)
         end
       from pair
       cross join lateral jsonb_each(pair.saved) as field

@@ -4,7 +4,7 @@
 -- runs, nobody else puts it into the queue. What lost workers hold counts, for others to take it.
 --
 -- Parameters:
---   flow_slugs: the flows; NULL is all.
+--   flow_slugs: the flows by their names, with all versions, or versions; NULL is all.
 --   quantity: where to stop counting, which bounds the work; NULL counts all.
 -- Returns: the number; never NULL.
 -- Errors: PF015 quantity is negative.
@@ -22,6 +22,14 @@ as $$
 declare
   -- In a variable: to a plan the clock is no constant that an index could be asked for.
   v_now timestamptz := clock_timestamp();
+  v_slugs text[] := case
+    when get_backlog.flow_slugs is not null then array(
+      select flow.flow_slug
+      from pgflow.flows as flow
+      where flow.flow_name = any(get_backlog.flow_slugs)
+        or flow.flow_slug = any(get_backlog.flow_slugs)
+    )
+  end;
 begin
   perform pgflow._require_quantity(get_backlog.quantity);
   -- With an offset, the planner looks into the queue of each flow; without, it may read all of it.
@@ -30,7 +38,7 @@ begin
     from (
       select from pgflow.step_tasks as task
       where task.status = 'started' and task.last_worker_id is not null
-        and (get_backlog.flow_slugs is null or task.flow_slug = any(get_backlog.flow_slugs))
+        and (v_slugs is null or task.flow_slug = any(v_slugs))
       union all
       select from pgflow.flows as flow
       cross join lateral (
@@ -47,7 +55,7 @@ begin
           and task.order_at = 'infinity' and task.available_at <= v_now
         offset 0
       ) as waiting
-      where get_backlog.flow_slugs is null or flow.flow_slug = any(get_backlog.flow_slugs)
+      where v_slugs is null or flow.flow_slug = any(v_slugs)
       limit get_backlog.quantity
     ) as counted
   );
