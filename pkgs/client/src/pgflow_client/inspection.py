@@ -246,11 +246,9 @@ class Inspector:
         )
         return tuple(await self._read(call))
 
-    async def definition(
-        self, flow_slug: str, *, is_current: bool = False
-    ) -> FlowDefinition | None:
+    async def definition(self, slug: str, *, is_current: bool = False) -> FlowDefinition | None:
         """Return what a version is, or the one that new runs of a flow take; None for none."""
-        return await self._read(get_definition(flow_slug, is_current=is_current))
+        return await self._read(get_definition(slug, is_current=is_current))
 
     async def find_runs(
         self,
