@@ -132,7 +132,7 @@ class _Start:
             except RunExists as error:
                 error.add_note(f"`pgflow runs show {options.get('run_id')}` shows where it stands.")
                 raise
-            self._tell_if_unserved(run.flow_slug)
+            self._tell_if_unserved()
             if self._is_watched:
                 # By its id alone: what a job returns is shown as the JSON that it is stored as.
                 run = client.get_run(run.run_id)
@@ -168,7 +168,7 @@ class _Start:
             conn.execute(compile_flow(self._flow).encode())
         say(f"Flow {self._flow.slug} is now defined in {self._database.place}.")
 
-    def _tell_if_unserved(self, flow_slug: str) -> None:
+    def _tell_if_unserved(self) -> None:
         """Say so where the run will wait for want of a worker."""
         import psycopg
         from pgflow_client.versions import read_flow_versions
@@ -177,6 +177,7 @@ class _Start:
         from pgflow_cli.database import connect
         from pgflow_cli.printing import say
 
+        flow_slug = self._flow if isinstance(self._flow, str) else self._flow.slug
         try:
             with connect(self._database.url) as conn:
                 versions = read_flow_versions(conn, flow_slug)
