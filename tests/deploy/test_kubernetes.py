@@ -17,7 +17,7 @@ import yaml
 from pgflow_client import Client
 from psycopg.conninfo import make_conninfo
 
-from tests.deploy.serving import DEPLOY, GRACE, PGFLOW, option, serving
+from tests.deploy.serving import DEPLOY, GRACE, PATIENCE, PGFLOW, option, serving
 from tests.support import until
 
 FOLDER = DEPLOY / "kubernetes"
@@ -172,7 +172,7 @@ def test_there_are_pods_for_what_is_to_be_done_and_none_for_nothing(
         run = client.start_flow("shop", [0.0] * 10)
         with serving(words(), tmp_path, {"PGFLOW_DATABASE_URL": db}):
             run.wait()
-            until(lambda: pods_for(reader) == 0)
+            until(lambda: pods_for(reader) == 0, PATIENCE)
 
 
 def test_the_query_counts_as_far_as_all_pods_together_go():

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.deploy.serving import DEPLOY, GRACE, PGFLOW, option, serving
+from tests.deploy.serving import DEPLOY, GRACE, PATIENCE, PGFLOW, option, serving
 from tests.support import until
 
 UNIT = DEPLOY / "systemd/pgflow-worker@.service"
@@ -85,7 +85,8 @@ def test_a_worker_of_the_unit_drains_before_systemd_loses_patience(
     with serving(unit_words(), tmp_path, {**environment(), "PGFLOW_DATABASE_URL": db}) as served:
         assert served.answers("/health") == 200
         conn.execute("select pgflow.start_flow('shop', '[1.5, 1.5]')")
-        until(lambda: "pgflow_tasks_held 2" in served.body("/metrics"))
+        claimed = 'pgflow_tasks_claimed_total{flow_slug="shop",step_slug="pack"} 2.0'
+        until(lambda: claimed in served.body("/metrics"), PATIENCE)
         assert served.end() == 0
     assert conn.execute("select status from pgflow.runs").fetchall() == [("completed",)]
 
