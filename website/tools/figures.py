@@ -26,6 +26,7 @@ TITLES = {
     "W14": "A small run beside a large map",
     "W15": "Pruning",
     "W16": "Cancelling",
+    "W17": "Several databases on one server behind one client",
 }
 
 Row: TypeAlias = tuple[str, float, str, tuple[float, float] | None]

@@ -9,7 +9,7 @@ class Measurement:
     """One figure of the result.
 
     Attributes:
-        group: W1 to W16.
+        group: W1 to W17.
         system: Whose figure it is.
         workload: Name of the workload in the system's adapter.
         label: What a reader sees: the system, and its settings where there are several.
@@ -197,5 +197,15 @@ PLAN: Final[tuple[Measurement, ...]] = (
         "W16",
         "ms",
         ("pgflow", "W16", "pgflow, from a cancellation to a handler that has just begun", 10, 60),
+    ),
+    *_of(
+        "W17",
+        "runs/s",
+        *(
+            ("pgflow", f"W17-starts-{databases}", f"pgflow, starts, {label}", 2_000, 10_000)
+            for databases, label in ((1, "1 shard"), (2, "2 shards"), (4, "4 shards"))
+        ),
+        ("pgflow", "W17-drain-1", "pgflow, drain, 1 shard with 2 workers", 20_000, 40_000),
+        ("pgflow", "W17-drain-2", "pgflow, drain, 2 shards with 1 worker each", 20_000, 40_000),
     ),
 )  # fmt: skip

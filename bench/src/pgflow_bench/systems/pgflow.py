@@ -11,7 +11,7 @@ import psycopg
 from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
-from pgflow_bench import cancelling, flows, histories, shapes, streams
+from pgflow_bench import cancelling, flows, histories, shapes, shards, streams
 from pgflow_bench.latencies import crowded_ms, delivered_ms, ended_ms, pickup_ms
 from pgflow_bench.pruning import prune_beside_a_worker
 from pgflow_bench.serving import (
@@ -311,6 +311,29 @@ def prune(url: str, count: int) -> Steps:
     return prune_beside_a_worker(url)
 
 
+def starts_over(databases: int) -> protocol.Workload:
+    """Return a workload: one run a call, over so many databases of one server."""
+
+    def run(url: str, count: int) -> Steps:
+        with shards.databases(url, databases) as urls:
+            yield
+            return {"seconds": shards.started(urls, count), "units": count}
+
+    return run
+
+
+def drain_over(databases: int, workers: int) -> protocol.Workload:
+    """Return a workload: one-step runs in so many databases, each with so many workers."""
+
+    def run(url: str, count: int) -> Steps:
+        with shards.databases(url, databases) as urls:
+            shards.fill(urls, count)
+            yield
+            return {"seconds": shards.drained(urls, workers), "units": count}
+
+    return run
+
+
 if __name__ == "__main__":
     protocol.main(
         {
@@ -344,6 +367,9 @@ if __name__ == "__main__":
             "W14-other": start_in_a_crowd(same_flow=False),
             "W15": prune,
             "W16": cancellation,
+            **{f"W17-starts-{n}": starts_over(n) for n in (1, 2, 4)},
+            "W17-drain-1": drain_over(1, 2),
+            "W17-drain-2": drain_over(2, 1),
             **{f"W9-map-{size}": payload_map(size) for size in (1_000, 100_000, 1_000_000)},
         }
     )
