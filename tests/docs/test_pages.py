@@ -66,6 +66,8 @@ def test_all_that_a_page_says_can_be_done_from_top_to_bottom(
 def test_blocks_are_of_a_kind_that_is_run_or_read(page: Path):
     for block in blocks(page):
         assert block.language in {*READ, "sql", "console"}, f"{name_of(page)}:{block.line}"
+        # What a formatter makes of the name of a file to be included.
+        assert not block.text.startswith("--8 <"), f"{name_of(page)}:{block.line}"
 
 
 @every_page
