@@ -1,5 +1,6 @@
 """What the website's tools make of the sources is whole."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -35,3 +36,19 @@ def test_every_public_function_table_error_and_command_has_its_place_in_the_refe
         assert f"## {kind}" in pages["transitions.md"]
     newest = max(path.name for path in ROOT.glob("bench/results/20*.json"))
     assert newest in pages["figures.md"]
+
+
+def test_links_of_documents_that_are_pages_lead_to_pages():
+    spec = importlib.util.spec_from_file_location("links", ROOT / "website/tools/links.py")
+    assert spec is not None
+    assert spec.loader is not None
+    links = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(links)
+    led = 0
+    for name in ("README", "ARCHITECTURE", "NAMES", "CONTRIBUTING", "CHANGELOG"):
+        for _, words, target in links.LINK.findall((ROOT / f"{name}.md").read_text()):
+            page = links.page_of(target)
+            if page and not re.match(r"#|[a-z]+:", page) and not page.startswith("generated/"):
+                led += 1
+                assert (ROOT / "website/docs" / page.split("#")[0]).is_file(), (name, words)
+    assert led > 5
