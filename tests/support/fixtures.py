@@ -16,6 +16,7 @@ from tests.support.servers import throwaway_server
 
 TEMPLATE = "pgflow_template"
 POOLER_VARIABLE = "PGFLOW_TEST_POOLER"
+PARTITIONED_VARIABLE = "PGFLOW_TEST_PARTITIONED"
 
 _numbers = itertools.count(1)
 
@@ -50,11 +51,17 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def template_db(postgres: EmbeddedServer) -> str:
-    """The name of a database with pgflow's schema, for others to be cloned from."""
+    """The name of a database with pgflow's schema, for others to be cloned from.
+
+    PGFLOW_TEST_PARTITIONED has its tables partitioned by month.
+    """
     import pgflow_core_sql
 
     _administer(postgres, sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     pgflow_core_sql.Migrator(postgres.url(TEMPLATE)).migrate()
+    if os.environ.get(PARTITIONED_VARIABLE):
+        with psycopg.connect(postgres.url(TEMPLATE)) as connection:
+            connection.execute("select pgflow.partition_by_month()")
     return TEMPLATE
 
 

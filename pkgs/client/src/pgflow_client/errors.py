@@ -18,7 +18,8 @@ PgflowError                    of pgflow_dsl, where InputInvalid is too
  │    ├── ArgumentInvalid       PF015  a call cannot be made with this argument
  │    ├── FlowRetired           PF016  the flow, or its version, is out of use
  │    ├── VersionInUse          PF017  a version cannot be retired yet
- │    └── RunDoesNotFit         PF018  what a run has done does not fit another version
+ │    ├── RunDoesNotFit         PF018  what a run has done does not fit another version
+ │    └── PartitioningRefused   PF019  other things depend on tables that were to be partitioned
  ├── DatabaseProblem        the database did not get as far as answering
  │    ├── DatabaseUnreachable   no connection, or it was lost
  │    ├── DatabaseReadOnly      it follows another one, and only reads
@@ -261,6 +262,12 @@ class RunDoesNotFit(CoreError):
     """A step that has ended is not the same in the version that its run is to go on as."""
 
     sqlstate = "PF018"
+
+
+class PartitioningRefused(CoreError):
+    """Tables cannot be partitioned while policies, triggers or views of others are on them."""
+
+    sqlstate = "PF019"
 
 
 class DatabaseProblem(PgflowError):

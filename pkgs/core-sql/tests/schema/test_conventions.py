@@ -175,6 +175,13 @@ def test_each_raised_error_has_a_state_a_message_and_a_detail(source: Source):
         assert re.search(r"\bdetail = ", raise_), raise_
 
 
+@every_source
+def test_rows_that_are_found_by_their_place_are_found_in_their_table_too(source: Source):
+    """Each partition has a row at the same place."""
+    of_runs = r"\b(run|task|state|stream|item)\.ctid = (?![^\n]*\b\1\.tableoid = )"
+    assert re.findall(of_runs, source.body) == []
+
+
 def raises(source: Source) -> list[str]:
     """Give each `raise exception` of a body as its tokens, one space between."""
     found: list[str] = []

@@ -11,10 +11,18 @@ from typing import Any, Final
 
 from core_sql_support.engine import Engine
 
+# Partitions count as the table that they are of.
 _COUNTERS: Final = """
-select relname, seq_scan, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+select
+  case schemaname
+    when 'pgflow' then relname::text
+    else regexp_replace(relname, '_(first|default|\\d{6})$', '')
+  end,
+  sum(seq_scan)::bigint,
+  sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
 from pg_stat_xact_all_tables
-where schemaname = 'pgflow'
+where schemaname in ('pgflow', 'pgflow_partitions')
+group by 1
 """
 
 

@@ -1,6 +1,8 @@
 -- Find runs that ended longer ago than the policy of their flow keeps them, and lock them.
 --
 -- Each flow is searched on its own, from its oldest run: one without a policy costs nothing.
+-- In partitioned tables only whole months are, a day after they could have been dropped: something
+-- in them stands against that.
 --
 -- Parameters:
 --   quantity: how many at most.
@@ -14,6 +16,7 @@ language plpgsql
 set enable_seqscan to off
 as $$
 declare
+  v_is_partitioned boolean := pgflow._is_partitioned();
   v_policy record;
   v_run_ids uuid[] := array[]::uuid[];
 begin
@@ -21,9 +24,14 @@ begin
     select
       flow.flow_slug,
       now() - least(policy.retention, '4000 years') as before,
-      pgflow.run_id_at(
-        now() - least(policy.retention, '4000 years') + interval '1 millisecond'
-      ) as bound
+      case
+        when v_is_partitioned then pgflow._month_bound(
+          now() - least(policy.retention, '4000 years') - interval '1 day', 0
+        )
+        else pgflow.run_id_at(
+          now() - least(policy.retention, '4000 years') + interval '1 millisecond'
+        )
+      end as bound
     from pgflow.flows as flow
     cross join lateral (
       select each.retention

@@ -1,8 +1,9 @@
 -- Have runs deleted by the policies of set_retention, again and again.
 --
 -- For whoever owns the schema. Where pg_cron is there, a job of it does that; else the workers do,
--- of which one at a time sweeps. To undo it: delete from pgflow.maintenance, and of pg_cron also
--- select cron.unschedule('pgflow_maintenance').
+-- of which one at a time sweeps. Where tables are partitioned, partitions are made and dropped too.
+-- To undo it: delete from pgflow.maintenance, and of pg_cron also select cron.unschedule of
+-- 'pgflow_maintenance' and 'pgflow_partitions'.
 --
 -- Parameters:
 --   cron_interval: how often, as pg_cron takes it.
@@ -10,7 +11,7 @@
 -- Returns: a sentence about who does it.
 -- Errors: PF014 pg_cron is asked for and not there; PF015 done_by is neither.
 -- Locks: the row of maintenance.
--- Writes: maintenance, the job pgflow_maintenance of pg_cron.
+-- Writes: maintenance, the jobs pgflow_maintenance and pgflow_partitions of pg_cron.
 -- Idempotent: yes.
 create or replace function pgflow.setup_maintenance(
   cron_interval text default '10 seconds', done_by text default null
@@ -34,11 +35,17 @@ begin
     v_told := pgflow._schedule_cron(
       'pgflow_maintenance', setup_maintenance.cron_interval, 'select pgflow.prune_by_policy()'
     );
+    if pgflow._is_partitioned() then
+      perform pgflow._schedule_cron(
+        'pgflow_partitions', '* * * * *',
+        'select coalesce(pgflow.create_partitions(), pgflow.drop_partitions())'
+      );
+    end if;
   elsif v_has_cron then
     execute format(
-      'select %1$I.unschedule(job.jobid) from %1$I.job as job where job.jobname = $1', 'cron'
+      'select %1$I.unschedule(job.jobid) from %1$I.job as job where job.jobname = any ($1)', 'cron'
     )
-    using 'pgflow_maintenance';
+    using array['pgflow_maintenance', 'pgflow_partitions'];
   end if;
   insert into pgflow.maintenance as maintenance (done_by)
   values (v_done_by)

@@ -38,14 +38,15 @@ begin
   )
   update pgflow.step_tasks as task
   set claimed_apart = true
-  where task.ctid = any (array(
-    select waiting.ctid
+  from (
+    select waiting.ctid as place, waiting.tableoid as partition
     from changed
     join pgflow.step_tasks as waiting
       on waiting.flow_slug = changed.flow_slug and waiting.step_slug = changed.step_slug
     where waiting.status = 'queued'
     for no key update of waiting skip locked
-  ));
+  ) as locked
+  where task.ctid = locked.place and task.tableoid = locked.partition;
   get diagnostics v_moved = row_count;
   return v_moved;
 end

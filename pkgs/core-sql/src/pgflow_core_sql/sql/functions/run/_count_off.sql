@@ -29,7 +29,7 @@ begin
       where step.flow_slug = run.flow_slug and step.is_leaf
     ) end
   from (
-    select live.place, counted.steps,
+    select live.place, live.partition, counted.steps,
       live.status = 'started' and live.remaining_steps = counted.steps as is_last
     from (
       select step.run_id, count(*)::int as steps
@@ -38,13 +38,13 @@ begin
       order by step.run_id
     ) as counted
     cross join lateral (
-      select each.ctid as place, each.status, each.remaining_steps
+      select each.ctid as place, each.tableoid as partition, each.status, each.remaining_steps
       from pgflow.runs as each
       where each.run_id = counted.run_id
       offset 0
     ) as live
   ) as done
-  where run.ctid = done.place;
+  where run.ctid = done.place and run.tableoid = done.partition;
 end
 $$;
 

@@ -22,12 +22,12 @@ begin
     from unnest(_fail_runs.run_ids, _fail_runs.step_slugs, _fail_runs.error_messages)
       as cause (run_id, step_slug, error_message)
     cross join lateral (
-      select each.ctid as place
+      select each.ctid as place, each.tableoid as partition
       from pgflow.runs as each
       where each.run_id = cause.run_id and each.status = 'started'
       offset 0
     ) as found
-    where run.ctid = found.place
+    where run.ctid = found.place and run.tableoid = found.partition
     returning run.run_id, run.failed_step_slug, run.error_message
   )
   update pgflow.step_states as state
@@ -45,12 +45,12 @@ begin
     end
   from failed
   cross join lateral (
-    select each.ctid as place
+    select each.ctid as place, each.tableoid as partition
     from pgflow.step_states as each
     where each.run_id = failed.run_id and each.status in ('created', 'started')
     offset 0
   ) as found
-  where state.ctid = found.place;
+  where state.ctid = found.place and state.tableoid = found.partition;
   perform pgflow._end_tasks(_fail_runs.run_ids, null, 'cancelled');
 end
 $$;

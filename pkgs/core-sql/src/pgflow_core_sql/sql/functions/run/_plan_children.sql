@@ -3,12 +3,13 @@
 -- Parameters:
 --   run_ids, step_slugs: as in _start_children.
 -- Returns: a row for each, in the order of (run_id, step_slug): the place of its row in
---   step_states, how many of its dependencies have ended, how many tasks it has (NULL for a map
---   whose array is not there yet), and whether it starts. Runs that have ended are left out.
+--   step_states and the table that it is in, how many of its dependencies have ended, how many
+--   tasks it has (NULL for a map whose array is not there yet), and whether it starts. Runs that
+--   have ended are left out.
 -- Locks: none; the caller holds the runs, so that the places stay what they are.
 -- Idempotent: yes.
 create or replace function pgflow._plan_children(run_ids uuid [], step_slugs text [])
-returns table (place tid, deps int, initial_tasks int, starts boolean)
+returns table (place tid, partition oid, deps int, initial_tasks int, starts boolean)
 language plpgsql
 stable
 as $$
@@ -34,7 +35,7 @@ begin
     order by run.run_id, dep.step_slug
   )
   select
-    state.place, child.deps, tasks.initial_tasks,
+    state.place, state.partition, child.deps, tasks.initial_tasks,
     state.status = 'created' and state.remaining_deps = child.deps and tasks.initial_tasks > 0
       and num_nonnulls(step.required_input_pattern, step.forbidden_input_pattern) = 0 as starts
   from child
@@ -45,7 +46,8 @@ begin
     offset 0
   ) as step
   cross join lateral (
-    select each.ctid as place, each.status, each.remaining_deps, each.initial_tasks
+    select each.ctid as place, each.tableoid as partition, each.status, each.remaining_deps,
+      each.initial_tasks
     from pgflow.step_states as each
     where each.run_id = child.run_id and each.step_slug = child.step_slug
     offset 0

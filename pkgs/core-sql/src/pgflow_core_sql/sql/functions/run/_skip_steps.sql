@@ -52,13 +52,13 @@ begin
     error_message = affected.error_message, remaining_tasks = null
   from affected
   cross join lateral (
-    select each.ctid as place
+    select each.ctid as place, each.tableoid as partition
     from pgflow.step_states as each
     where each.run_id = affected.run_id and each.step_slug = affected.step_slug
       and (each.status = 'created' or (each.status = 'started' and affected.place = 1))
     offset 0
   ) as found
-  where state.ctid = found.place
+  where state.ctid = found.place and state.tableoid = found.partition
   returning state.run_id, state.step_slug;
 end
 $$;

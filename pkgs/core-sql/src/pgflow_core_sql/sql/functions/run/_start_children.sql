@@ -29,7 +29,7 @@ begin
       end,
       started_at = case when planned.starts then now() else state.started_at end
     from pgflow._plan_children(_start_children.run_ids, _start_children.step_slugs) as planned
-    where state.ctid = planned.place
+    where state.ctid = planned.place and state.tableoid = planned.partition
     returning state.run_id, state.step_slug, planned.starts,
       state.status = 'created' and state.remaining_deps = 0 as is_ready
   )

@@ -27,13 +27,13 @@ begin
     set status = 'completed', completed_at = greatest(now(), task.started_at),
       output = report.output
     from (
-      select found.place, found.attempts_count, each.output
+      select found.place, found.partition, found.attempts_count, each.output
       from unnest(
         _complete_task_rows.run_ids, _complete_task_rows.step_slugs,
         _complete_task_rows.task_indexes, _complete_task_rows.attempts, _complete_task_rows.outputs
       ) as each (run_id, step_slug, task_index, attempt, output)
       cross join lateral (
-        select held.ctid as place, held.attempts_count
+        select held.ctid as place, held.tableoid as partition, held.attempts_count
         from pgflow.step_tasks as held
         where held.run_id = each.run_id and held.step_slug = each.step_slug
           and held.task_index = each.task_index and held.status = 'started'
@@ -43,8 +43,8 @@ begin
       order by each.run_id, each.step_slug, each.task_index
     ) as report
     -- Asked again: to the task that a lock is waited for, anything may happen meanwhile.
-    where task.ctid = report.place and task.status = 'started'
-      and task.attempts_count = report.attempts_count
+    where task.ctid = report.place and task.tableoid = report.partition
+      and task.status = 'started' and task.attempts_count = report.attempts_count
     returning task.run_id, task.step_slug, task.flow_slug, task.output
   ),
   counted as (

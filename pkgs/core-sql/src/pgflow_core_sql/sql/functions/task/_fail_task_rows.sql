@@ -34,8 +34,8 @@ begin
       error_message = report.error_message
     from report
     -- Asked again: to the task that a lock is waited for, anything may happen meanwhile.
-    where task.ctid = report.place and task.status = 'started'
-      and task.attempts_count = report.attempt
+    where task.ctid = report.place and task.tableoid = report.partition
+      and task.status = 'started' and task.attempts_count = report.attempt
     returning task.run_id, task.step_slug, task.task_index, task.flow_slug, task.attempts_count,
       task.last_worker_id, report.started_at, report.retry_at, report.error_message,
       report.error_type, report.traceback, report.when_exhausted, report.step_index

@@ -22,7 +22,7 @@ begin
   from unnest(_gather_map_outputs.run_ids, _gather_map_outputs.step_slugs)
     as ended (run_id, step_slug)
   cross join lateral (
-    select each.ctid as place, each.flow_slug
+    select each.ctid as place, each.tableoid as partition, each.flow_slug
     from pgflow.step_states as each
     where each.run_id = ended.run_id and each.step_slug = ended.step_slug
     offset 0
@@ -33,7 +33,7 @@ begin
     where each.flow_slug = found.flow_slug and each.step_slug = ended.step_slug
     offset 0
   ) as step
-  where state.ctid = found.place and step.step_type = 'map';
+  where state.ctid = found.place and state.tableoid = found.partition and step.step_type = 'map';
 end
 $$;
 

@@ -9,7 +9,7 @@ create or replace function pgflow._plan_failures(
   failures pgflow.failure_report [], may_exhaust boolean
 )
 returns table (
-  place tid, run_id uuid, step_slug text, task_index int, attempt int,
+  place tid, partition oid, run_id uuid, step_slug text, task_index int, attempt int,
   started_at timestamptz, retry_at timestamptz, error_message text, error_type text, traceback text,
   when_exhausted text, step_index int
 )
@@ -19,8 +19,8 @@ as $$
 begin
   return query
   select
-    task.place, task.run_id, task.step_slug::text, task.task_index, task.attempts_count,
-    task.started_at,
+    task.place, task.partition, task.run_id, task.step_slug::text, task.task_index,
+    task.attempts_count, task.started_at,
     case when not _plan_failures.may_exhaust or (
       not report.is_final
       and task.attempts_count - task.released_count
@@ -38,8 +38,8 @@ begin
     report.error_message, report.error_type, report.traceback, step.when_exhausted, step.step_index
   from unnest(_plan_failures.failures) as report
   cross join lateral (
-    select each.ctid as place, each.flow_slug, each.run_id, each.step_slug, each.task_index,
-      each.attempts_count, each.released_count, each.started_at
+    select each.ctid as place, each.tableoid as partition, each.flow_slug, each.run_id,
+      each.step_slug, each.task_index, each.attempts_count, each.released_count, each.started_at
     from pgflow.step_tasks as each
     where each.run_id = report.run_id and each.step_slug = report.step_slug
       and each.task_index = report.task_index and each.status = 'started'

@@ -28,11 +28,11 @@ begin
         then pgflow._place_in_queue(task.available_at, task.task_index)
       else task.available_at
     end
-  where task.ctid = any (array(
-    select due.ctid
+  from (
+    select due.place, due.partition
     from unnest(_queue_due_tasks.flow_slugs) as flow (slug)
     cross join lateral (
-      select delayed.ctid
+      select delayed.ctid as place, delayed.tableoid as partition
       from pgflow.step_tasks as delayed
       where delayed.flow_slug = flow.slug and delayed.status = 'queued'
         and delayed.order_at = 'infinity' and delayed.available_at <= v_now
@@ -40,7 +40,9 @@ begin
       limit 1000
       for no key update skip locked
     ) as due
-  ));
+    offset 0
+  ) as locked
+  where task.ctid = locked.place and task.tableoid = locked.partition;
 end
 $$;
 

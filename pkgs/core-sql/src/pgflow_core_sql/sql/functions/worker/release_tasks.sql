@@ -41,13 +41,13 @@ begin
       where step.flow_slug = task.flow_slug and step.step_slug = task.step_slug
     )
   from (
-    select held.place, report.attempt
+    select held.place, held.partition, report.attempt
     from unnest(
       release_tasks.run_ids, release_tasks.step_slugs, release_tasks.task_indexes,
       release_tasks.attempts
     ) as report (run_id, step_slug, task_index, attempt)
     cross join lateral (
-      select each.ctid as place
+      select each.ctid as place, each.tableoid as partition
       from pgflow.step_tasks as each
       where each.run_id = report.run_id and each.step_slug = report.step_slug
         and each.task_index = report.task_index and each.status = 'started'
@@ -56,8 +56,8 @@ begin
     ) as held
     order by report.run_id, report.step_slug, report.task_index
   ) as found
-  where task.ctid = found.place and task.status = 'started'
-    and task.attempts_count = found.attempt;
+  where task.ctid = found.place and task.tableoid = found.partition
+    and task.status = 'started' and task.attempts_count = found.attempt;
   get diagnostics v_released = row_count;
   perform pgflow._announce_changes(release_tasks.run_ids);
   return v_released;

@@ -49,15 +49,15 @@ begin
     set requeued_count = task.requeued_count + 1, last_requeued_at = now()
     from unnest(v_stalled) as stalled
     cross join lateral (
-      select each.ctid as place
+      select each.ctid as place, each.tableoid as partition
       from pgflow.step_tasks as each
       where each.run_id = stalled.run_id and each.step_slug = stalled.step_slug
         and each.task_index = stalled.task_index and each.status = 'started'
         and each.attempts_count = stalled.attempt
       offset 0
     ) as found
-    where task.ctid = found.place and task.status = 'started'
-      and task.attempts_count = stalled.attempt;
+    where task.ctid = found.place and task.tableoid = found.partition
+      and task.status = 'started' and task.attempts_count = stalled.attempt;
     get diagnostics v_taken = row_count;
     perform from pgflow._fail_batch(v_stalled, v_strength = 'exclusive');
     perform pgflow._announce_changes(v_run_ids);
