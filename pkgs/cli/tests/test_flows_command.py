@@ -87,7 +87,7 @@ def versions(pgflow: Command) -> dict[int, dict[str, Any]]:
 def define(pgflow: Command, write: Write, conn: Any) -> None:
     write("old.py", OLD)
     write("new.py", NEW)
-    for target in ("old:flow", "new:flow", "old:flow"):
+    for target in ("old:flow", "new:flow", "new:flow"):
         conn.execute(pgflow("compile", target).out)
 
 

@@ -114,15 +114,14 @@ def test_a_version_compiles_to_one_call_with_a_step_a_line() -> None:
     assert compile_version(flow) == (
         """-- The flow f, compiled by pgflow.
 
-select pgflow.ensure_flow_compiled(
+select pgflow.use_flow_shape(
   flow_slug => 'f',
   shape => '{"options": {"maxAttempts": 2}, "inputSchema": {"items": {"type": "integer"}, """
         """"type": "array"}, "steps": [
   {"slug": "each", "stepType": "map", "mapOver": "run", "outputSchema": {"type": "string"}},
   {"slug": "end", "dependencies": ["each"], "whenExhausted": "skip", "outputSchema": """
         """{"type": "null"}}
-]}',
-  make_version => true
+]}'
 );
 """
     )

@@ -257,3 +257,11 @@ def test_every_function_looks_up_types_of_the_caller_last(pg: Engine):
         )
         == []
     )
+
+
+def test_a_worker_may_define_a_flow_and_not_take_it_back_to_an_older_version(db: str):
+    shapes = [f'{{"steps": [{{"slug": "{slug}"}}]}}' for slug in "ab"]
+    with member_of(db, "pgflow_worker") as worker:
+        made = [worker.call("use_flow_shape", "site", shape)["status"] for shape in shapes]
+        assert made == ["compiled", "versioned"]
+        assert denied(lambda: worker.call("use_flow_shape", "site", shapes[0]))

@@ -57,17 +57,13 @@ def compile_flow(flow: Flow[Any]) -> str:
 def compile_version(flow: Flow[Any]) -> str:
     """Return SQL text that defines a flow, as a new version of it where its structure has changed.
 
-    It is one statement, and does what a starting worker does: where the database does not have the
-    flow it is defined, where a version of it has that structure its options are updated, and
-    elsewhere it becomes a new version, which new runs take, while runs under way keep theirs. The
-    text depends on nothing but the definition.
+    It is one statement: where the database does not have the flow it is defined, where a version
+    of it has that structure its options are updated, and elsewhere it becomes a new version. New
+    runs take that version then, also an older one, to which a starting worker would not go back;
+    runs under way keep theirs. The text depends on nothing but the definition.
     """
-    arguments = {
-        "flow_slug": _text(flow.slug),
-        "shape": _text(_shape_text(flow)),
-        "make_version": "true",
-    }
-    call = _call("ensure_flow_compiled", arguments)
+    arguments = {"flow_slug": _text(flow.slug), "shape": _text(_shape_text(flow))}
+    call = _call("use_flow_shape", arguments)
     return f"-- The flow {flow.slug}, compiled by pgflow.\n\n{call}"
 
 

@@ -79,6 +79,7 @@ begin
       ('pgflow_reader', 'execute on function pgflow.get_backlog'),
       ('pgflow_reader', 'execute on function pgflow.get_alert_figures'),
       ('pgflow_worker', 'execute on function pgflow.ensure_flow_compiled'),
+      ('pgflow_worker', 'execute on function pgflow.use_flow_shape'),
       ('pgflow_worker', 'execute on function pgflow.match_flow_versions'),
       ('pgflow_worker', 'execute on function pgflow.list_flow_versions'),
       ('pgflow_worker', 'execute on function pgflow.get_flow_shape'),

@@ -374,7 +374,7 @@ def test_old_code_serves_its_own_version_alone(pg: Engine):
     assert pg.rows(
         "select version, is_current, is_own, misfits from pgflow.match_flow_versions('site', %s)",
         Jsonb(shape(A, B)),
-    ) == [(2, True, False, ["it is younger than the code"]), (1, False, True, [])]
+    ) == [(2, True, False, ["it is younger than this code"]), (1, False, True, [])]
 
 
 def test_retired_versions_are_served_by_nobody_but_the_code_that_has_no_other(pg: Engine):
@@ -393,3 +393,17 @@ def test_a_worker_function_is_called_for_a_version_that_it_has_not_served_yet(pg
     assert pg.column(wanted) == []
     pg.start("site")
     assert pg.column(wanted) == ["remote"]
+
+
+def test_new_runs_go_back_to_an_older_version_for_a_definition_but_not_for_a_worker(pg: Engine):
+    def defined(*steps: dict[str, Any]) -> str:
+        pg.value("select pgflow.use_flow_shape('site', %s)", Jsonb(shape(*steps)))
+        return slug_of(pg, pg.start("site"))
+
+    assert [defined(A, B), defined(A), defined(A, B)] == ["site", "site@2", "site"]
+    assert defined(A) == "site@2"
+    pg.call("retire_flow_version", "site", 1, True)
+    ensure(pg, shape(A, B))
+    assert slug_of(pg, pg.start("site")) == "site@2"
+    assert defined(A, B) == "site"
+    assert pg.column("select retired_at from pgflow.flows") == [None, None]
