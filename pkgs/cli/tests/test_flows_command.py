@@ -136,13 +136,24 @@ def test_versions_are_compared_with_each_other_and_with_the_code(
     pgflow: Command, write: Write, conn: Any
 ):
     define(pgflow, write, conn)
-    there = ["step 'pack' is new", "step 'ship': the dependencies was pay and is now pack"]
+    there = ["step 'pack' is new", "step 'ship': the dependencies were pay and are now pack"]
     shown = pgflow("flows", "diff", "shop")
-    assert (shown.code, shown.out.splitlines()) == (1, there)
+    assert (shown.code, shown.out.splitlines()) == (3, there)
     assert pgflow("flows", "diff", "shop", "1", "2").out == shown.out
     back = json.loads(pgflow("flows", "diff", "old:flow", "--json").out)
-    assert back["flow"] == "shop"
-    assert back["differences"][0] == "step 'pack' is gone"
+    assert back == {"flow": "shop", "differences": [], "types": [], "version": 1}
+    reverted = pgflow("flows", "diff", "old:flow")
+    assert reverted.code == 0
+    assert "that of version 1 of shop, and new runs take another" in reverted.out
+    gone = pgflow("flows", "diff", "old:flow", "2")
+    assert (gone.code, gone.out.splitlines()[0]) == (3, "step 'pack' is gone")
+    write("typed.py", NEW.replace("number: int", "number: str").replace("-> int", "-> str"))
+    typed = pgflow("flows", "diff", "typed:flow")
+    assert typed.code == 3
+    assert typed.out.startswith(
+        "The structure is the same, but the types of the output of step 'pay', "
+        "the output of step 'pack' changed.\n"
+    )
     same = pgflow("flows", "diff", "old:flow", "1")
     assert (same.code, same.out) == (0, "The structure is the same.\n")
     assert pgflow("flows", "diff", "shop", "1", "3").code == 1
@@ -157,9 +168,11 @@ def test_a_version_is_retired_and_put_to_use_again(pgflow: Command, write: Write
     refused = pgflow("flows", "retire", "shop", "1")
     assert refused.code == 1
     assert "1 run that has not ended" in refused.err
-    assert "1 of its runs" in pgflow("flows", "retire", "shop", "1", "--cancel").out
+    assert "1 of its runs was cancelled" in pgflow("flows", "retire", "shop", "1", "--cancel").out
     assert versions(pgflow)[1]["retired_at"] is not None
-    assert pgflow("flows", "use", "shop", "1").out == "New runs of shop take version 1.\n"
+    assert pgflow("flows", "use", "shop", "1").out == (
+        "New runs of shop take version 1.\nNo worker serves it now: start one with its code.\n"
+    )
     assert [each["is_current"] for each in versions(pgflow).values()] == [False, True]
     gone = json.loads(pgflow("flows", "retire", "shop", "2", "--json").out)
     assert gone == {"flow": "shop", "version": 2, "cancelled": 0}

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pgflow_dsl import DefinitionError, Flow, compare_shapes, compile_flow, compile_version
+from pgflow_dsl import (
+    DefinitionError,
+    Flow,
+    compare_shapes,
+    compare_types,
+    compile_flow,
+    compile_version,
+)
 from pydantic import BaseModel, Field
 
 
@@ -196,11 +203,11 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     ),
     (
         lambda shape: shape["steps"][1].update(dependencies=["third"]),
-        "step 'second': the dependencies was first and is now third",
+        "step 'second': the dependencies were first and are now third",
     ),
     (
         lambda shape: shape["steps"][2].update(after=[]),
-        "step 'third': the dependencies that only order was first and is now none",
+        "step 'third': the dependencies that only order were first and are now none",
     ),
     (
         lambda shape: shape["steps"][3].update(mapOver="run"),
@@ -284,3 +291,15 @@ def test_a_schema_with_quotes_and_backslashes_is_escaped() -> None:
     assert line.startswith("E'")
     assert LITERAL.fullmatch(line)
     assert r"^\\\\d+''$" in line
+
+
+def test_changed_types_are_told_apart_from_the_structure() -> None:
+    def made(schema: dict[str, Any]) -> dict[str, Any]:
+        steps = [{"slug": "first", "outputSchema": schema}]
+        return {"flow_slug": "f", "inputSchema": schema, "steps": steps}
+
+    old, new = made({"type": "integer"}), made({"type": "string"})
+    assert compare_shapes(old, new) == []
+    assert compare_types(old, new) == ["the flow input", "the output of step 'first'"]
+    # What is not known is taken for the same.
+    assert compare_types(old | {"inputSchema": None}, new | {"steps": []}) == []

@@ -229,3 +229,27 @@ def test_a_run_goes_on_as_another_version_and_its_events_tell_of_both(
     assert {"StepCompleted before_side", "StepCompleted side"} <= set(
         events[events.index("RunReopened") :]
     )
+
+
+def test_other_types_make_no_version_and_are_warned_of(
+    db: str, conn: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+):
+    flow, changed = Flow("typed", input=int), Flow("typed", input=int)
+
+    @flow.step(slug="only")
+    def counted(number: int = flow.input) -> int:
+        return number
+
+    @changed.step(slug="only")
+    def measured(number: int = changed.input) -> float:
+        return number
+
+    async def deploy() -> None:
+        for code in (flow, flow, changed):
+            async with served(db, code):
+                pass
+
+    asyncio.run(deploy())
+    [warned] = [each.getMessage() for each in caplog.records if "other types" in each.getMessage()]
+    assert "output_schema of step only is another" in warned
+    assert conn.execute("select count(*) from pgflow.flows").fetchone() == (1,)

@@ -74,6 +74,7 @@ def test_a_step_that_the_version_has_not_goes_unless_it_has_ended(pg: Engine):
     assert raised.value.diag.message_primary == (
         f"run {run_id} of flow site@2 cannot go on as site: it has no step d"
     )
+    assert "let it end on its own version" in (raised.value.diag.message_hint or "")
     # It depended on a, and goes where that is repeated.
     assert restart(pg, run_id, "a", 1) == "site"
     assert pg.steps(run_id) == {"a": "started", "b": "created", "c": "created"}

@@ -25,7 +25,7 @@ from pgflow_dsl.errors import (
 from pgflow_dsl.flow import Flow
 from pgflow_dsl.jobs import Job, job
 from pgflow_dsl.options import Backoff, ExecutorOption, FlowOptions, SkipMode, StepOptions
-from pgflow_dsl.shape import compare_shapes
+from pgflow_dsl.shape import compare_shapes, compare_types
 from pgflow_dsl.step import AnyStep, MapStep, Step
 from pgflow_dsl.surroundings import Surroundings
 
@@ -62,6 +62,7 @@ __all__ = [
     "TransactionEnded",
     "UnknownStep",
     "compare_shapes",
+    "compare_types",
     "compile_flow",
     "compile_version",
     "job",

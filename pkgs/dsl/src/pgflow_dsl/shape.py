@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pgflow_dsl.options import FlowOptions
     from pgflow_dsl.step import AnyStep
 
-__all__ = ["compare_shapes", "flow_shape", "map_source"]
+__all__ = ["compare_shapes", "compare_types", "flow_shape", "map_source"]
 
 Shape = dict[str, Any]
 
@@ -76,6 +76,28 @@ def compare_shapes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return differences
 
 
+def compare_types(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return whose types have changed, by their JSON Schemas, in words. Empty: nobody's.
+
+    A schema that either shape does not have is taken for the same, and steps that only one has are
+    no matter here: `compare_shapes` tells them.
+
+    Args:
+        old: A shape, such as the one that is stored.
+        new: The shape to compare it with.
+    """
+    olds = {step["slug"]: step.get("outputSchema") for step in old["steps"]}
+    pairs = {"the flow input": (old.get("inputSchema"), new.get("inputSchema"))}
+    for step in new["steps"]:
+        slug = step["slug"]
+        pairs[f"the output of step {slug!r}"] = (olds.get(slug), step.get("outputSchema"))
+    return [
+        name
+        for name, (before, after) in pairs.items()
+        if before is not None and after is not None and before != after
+    ]
+
+
 def _order(olds: Iterable[str], news: Iterable[str]) -> list[str]:
     common_old = [slug for slug in olds if slug in set(news)]
     common_new = [slug for slug in news if slug in set(olds)]
@@ -86,8 +108,9 @@ def _order(olds: Iterable[str], news: Iterable[str]) -> list[str]:
 
 def _compare_steps(slug: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [
-        f"step {slug!r}: the {name} was {_told(old.get(key))} and is now {_told(new.get(key))}"
+        f"step {slug!r}: the {name} {was} {_told(old.get(key))} and {now} {_told(new.get(key))}"
         for key, name in _STRUCTURE.items()
+        for was, now in [("were", "are now") if name.startswith("dep") else ("was", "is now")]
         if old.get(key) != new.get(key)
     ]
 

@@ -62,6 +62,13 @@ async def _compile(conn: AsyncConn, flow: Flow[Any], options: WorkerOptions) -> 
     if answer["updates"]:
         updates = ", ".join(answer["updates"])
         logger.info("options of flow %s were updated: %s", flow.slug, updates)
+    types = [each for each in answer["updates"] if each.endswith(" is another")]
+    if types:
+        logger.warning(
+            "flow %s has other types now, which makes no version: %s; "
+            "this code reads the runs under way, too, so fields that are new need defaults",
+            *(flow.slug, ", ".join(types)),
+        )
     if answer["status"] == "versioned":
         # None where another starter has defined it meanwhile.
         changed = compare_shapes(former, flow.shape()) if former else answer["differences"]

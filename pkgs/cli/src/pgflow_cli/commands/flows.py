@@ -11,7 +11,7 @@ import click
 from pgflow_cli.options import as_json, database_url
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pgflow_client.versions import FlowVersion
     from pgflow_dsl import Flow
@@ -66,34 +66,44 @@ def diff(
     """Show how the structure of a flow has changed.
 
     From version A of it to version B; without B, to the version that new runs take. MODULE:FLOW
-    compares the database with the code, which is what a starting worker would do. Exits with 1
-    where something has changed.
+    compares the database with the code, which is what a starting worker would do; where the code
+    has the structure of an older version, it says so. Exits with 3 where something has changed,
+    the types of the flow input and of outputs included.
     """
     from pgflow_client.versions import read_flow_shape, read_flow_versions
-    from pgflow_dsl import compare_shapes
+    from pgflow_dsl import compare_shapes, compare_types
 
     from pgflow_cli.printing import print_json
+    from pgflow_cli.reporting import PENDING
 
+    told: dict[str, int] = {}
     flow = _load(target) if ":" in target else None
     if flow is not None and new is not None:
         raise click.UsageError("MODULE:FLOW stands for the code, so there is no second version.")
     with _connected(database_url) as conn:
         if flow is not None:
-            before, after = read_flow_shape(conn, flow.slug, old), flow.shape()
+            after = flow.shape()
+            if old is None and (found := _version_of(conn, after)) is not None:
+                old = found.version
+                told = {"version": old}
+            before = read_flow_shape(conn, flow.slug, old)
         else:
             if old is None:
                 old = _version_before(read_flow_versions(conn, target))
             before = read_flow_shape(conn, target, old)
             after = read_flow_shape(conn, target, new)
-    differences = compare_shapes(before, after)
+    differences, types = compare_shapes(before, after), compare_types(before, after)
     if as_json:
-        print_json({"flow": before["flow_slug"], "differences": differences})
+        print_json({"flow": before["flow_slug"], "differences": differences, "types": types} | told)
     else:
-        for difference in differences:
-            click.echo(difference)
-        if not differences:
-            click.echo("The structure is the same.")
-    return 1 if differences else 0
+        _tell(differences, types)
+        if told:
+            name = before["flow_slug"]
+            click.echo(
+                f"It is that of version {old} of {name}, and new runs take another. To have them "
+                f"take it: pgflow flows use {name} {old}"
+            )
+    return PENDING if differences or types else 0
 
 
 @flows.command()
@@ -106,16 +116,19 @@ def use(*, name: str, version: int, database_url: str | None, as_json: bool) -> 
 
     Runs under way keep theirs. It takes the owner of the schema.
     """
-    from pgflow_client.versions import use_flow_version
+    from pgflow_client.versions import read_flow_versions, use_flow_version
 
     from pgflow_cli.printing import print_json
 
     with _connected(database_url) as conn:
         use_flow_version(conn, name, version)
+        found = read_flow_versions(conn, name)
     if as_json:
         print_json({"flow": name, "version": version})
-    else:
-        click.echo(f"New runs of {name} take version {version}.")
+        return
+    click.echo(f"New runs of {name} take version {version}.")
+    if any(each.version == version and not each.workers for each in found):
+        click.echo("No worker serves it now: start one with its code.")
 
 
 @flows.command()
@@ -141,7 +154,8 @@ def retire(
     if as_json:
         print_json({"flow": name, "version": version, "cancelled": cancelled})
         return
-    ended = f" {cancelled:,} of its runs were cancelled." if cancelled else ""
+    was = "was" if cancelled == 1 else "were"
+    ended = f" {cancelled:,} of its runs {was} cancelled." if cancelled else ""
     click.echo(f"Version {version} of {name} is retired.{ended}")
 
 
@@ -162,6 +176,31 @@ def _load(target: str) -> Flow[Any]:
     if len(found) != 1:
         raise click.UsageError(f"{target} is not one flow.")
     return found[0]
+
+
+def _version_of(conn: Connection[Any], shape: Mapping[str, Any]) -> FlowVersion | None:
+    """Return the youngest version of a structure, unless new runs take one that has it."""
+    from pgflow_client.versions import read_flow_shape, read_flow_versions
+    from pgflow_dsl import compare_shapes
+
+    found = [
+        each
+        for each in read_flow_versions(conn, shape["flow_slug"])
+        if not compare_shapes(read_flow_shape(conn, each.flow, each.version), shape)
+    ]
+    return None if not found or any(each.is_current for each in found) else found[0]
+
+
+def _tell(differences: Sequence[str], types: Sequence[str]) -> None:
+    for difference in differences:
+        click.echo(difference)
+    if types:
+        but = "" if differences else "The structure is the same, but the"
+        click.echo(f"{but or 'The'} types of {', '.join(types)} changed.")
+        if not differences:
+            click.echo("That makes no version, and runs under way are read by the new code.")
+    elif not differences:
+        click.echo("The structure is the same.")
 
 
 def _version_before(found: Sequence[FlowVersion]) -> int:

@@ -12,7 +12,10 @@ language sql
 immutable
 begin atomic
   select coalesce(array_agg(
-    case when field.key like '%schema' then format('%s of %s is another', field.key, owner.key)
+    case when field.key like '%schema' and coalesce(
+        _compare_flow_options.former -> owner.key -> field.key, 'null'
+      ) = 'null' then format('%s of %s is known now', field.key, owner.key)
+      when field.key like '%schema' then format('%s of %s is another', field.key, owner.key)
       else format('%s of %s is %s and was %s', field.key, owner.key, field.value,
         _compare_flow_options.former -> owner.key -> field.key)
     end

@@ -4,8 +4,9 @@
 --   flow_slug: the name of the flow.
 --   version: the number of the version; NULL is the one that new runs take, or the first where
 --     they take none.
--- Returns: {"flow_slug", "steps"}, the name of the flow and the steps as a shape has them, without
---   options and schemas; NULL where there is no such version.
+-- Returns: {"flow_slug", "inputSchema", "steps"}, the name of the flow, the schema of its input and
+--   the steps as a shape has them, without options; a schema that is not known is null. NULL where
+--   there is no such version.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.get_flow_shape(flow_slug text, version int default null)
@@ -17,7 +18,18 @@ set search_path to pg_catalog, pg_temp
 as $$
 begin
   return (
-    select jsonb_build_object('flow_slug', flow.flow_name) || pgflow._get_flow_shape(flow.flow_slug)
+    select jsonb_build_object(
+      'flow_slug', flow.flow_name, 'inputSchema', flow.input_schema, 'steps', (
+        select coalesce(jsonb_agg(
+          shaped.step || jsonb_build_object('outputSchema', step.output_schema)
+          order by step.step_index
+        ), '[]')
+        from jsonb_array_elements(pgflow._get_flow_shape(flow.flow_slug) -> 'steps')
+          as shaped (step)
+        join pgflow.steps as step
+          on step.flow_slug = flow.flow_slug and step.step_slug = shaped.step ->> 'slug'
+      )
+    )
     from pgflow.flows as flow
     where flow.flow_name = get_flow_shape.flow_slug
       and case
