@@ -174,6 +174,12 @@ def test_a_version_is_retired_and_put_to_use_again(pgflow: Command, write: Write
         "New runs of shop take version 1.\nNo worker serves it now: start one with its code.\n"
     )
     assert [each["is_current"] for each in versions(pgflow).values()] == [False, True]
+    pgflow("flows", "use", "shop", "2")
+    pgflow("flows", "retire", "shop", "1")
+    retired = pgflow("start", "shop@1", "1").err
+    assert "version 1 of flow shop is retired" in retired
+    assert "start the flow by its name alone" in retired
+    pgflow("flows", "use", "shop", "1")
     gone = json.loads(pgflow("flows", "retire", "shop", "2", "--json").out)
     assert gone == {"flow": "shop", "version": 2, "cancelled": 0}
 
@@ -183,6 +189,18 @@ def test_a_run_is_restarted_as_another_version(
 ):
     define(pgflow, write, conn)
     run_id = str(conn.execute("select run_id from pgflow.start_flow('shop@2', '1')").fetchone()[0])
+    missing = pgflow("runs", "restart", run_id, "--from", "pack", "--version", "1")
+    assert "version 1 of flow shop has no step pack" in missing.err
     moved = pgflow("runs", "restart", run_id, "--from", "ship", "--version", "1", "--json")
     assert moved.code == 0
+    assert json.loads(moved.out)[0]["flow_slug"] == "shop"
     assert runs(conn)[0][0] == "shop"
+
+
+def test_doctor_names_the_version_that_nobody_serves(
+    pgflow: Command, worker: StartWorker, write: Write, conn: Any
+):
+    define(pgflow, write, conn)
+    worker("new:flow")
+    pgflow("start", "shop@1", "1")
+    assert "1 task of version 1 of shop waits for a worker" in pgflow("doctor").out

@@ -9,6 +9,8 @@ from pgflow_dsl import Flow, compile_flow, compile_version
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, Field
 
+YOUNGER = "it was made after the version of this code, and no worker serves versions after its own"
+
 
 class Odd(BaseModel):
     text: str = Field(pattern=r"^\w'\"+$", description="it's $$ odd; \\ -- /* 'quoted' é 😀")
@@ -71,7 +73,7 @@ def test_a_compiled_version_is_what_the_shape_says_and_new_runs_take_it_also_an_
         [Jsonb(flow.shape())],
     )
     assert found.fetchall() == [
-        ("odd@2", False, ["it is younger than this code"]),
+        ("odd@2", False, [YOUNGER]),
         ("odd", True, []),
     ]
     run = conn.execute("""select flow_slug from pgflow.start_flow('odd', '{"text": ""}')""")

@@ -54,7 +54,11 @@ def test_a_check_tells_unapplied_drifted_and_newer_apart(pgflow: Command, conn: 
     assert check() == (0, "complete")
     conn.execute("drop function pgflow.schema_version")
     assert check() == (5, "drifted")
-    assert "function schema_version is missing" in pgflow("install", "--check").out
+    missing = "function schema_version is missing"
+    assert missing in pgflow("install", "--check").out
+    assert f"mended: {missing}" in pgflow("install").out
+    assert check() == (0, "complete")
+    conn.execute("drop function pgflow.schema_version")
     conn.execute("delete from pgflow.schema_migrations where version = 0")
     assert check() == (3, "pending")
     conn.execute("update pgflow.schema_migrations set digest = 'x' where version = 1")

@@ -74,7 +74,8 @@ def read_flow_shape(
     shape = _execute(conn, get_shape(flow_slug, version))
     if shape is None:
         what = "does not exist" if version is None else f"has no version {version}"
-        raise _not_found(flow_slug, f"flow {flow_slug} {what}")
+        lister = "list" if version is None else "versions"
+        raise _not_found(flow_slug, f"flow {flow_slug} {what}", lister)
     return shape
 
 
@@ -121,5 +122,5 @@ def _execute(conn: Connection[Any], call: Call[T]) -> T:
         return call.read(cursor.execute(call.sql, call.arguments).fetchall())
 
 
-def _not_found(flow_slug: str, message: str) -> FlowNotFound:
-    return FlowNotFound(message, "`pgflow flows list` lists them", f"flow_slug={flow_slug}")
+def _not_found(flow_slug: str, message: str, lister: str = "list") -> FlowNotFound:
+    return FlowNotFound(message, f"`pgflow flows {lister}` lists them", f"flow_slug={flow_slug}")

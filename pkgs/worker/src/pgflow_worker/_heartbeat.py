@@ -157,7 +157,9 @@ class Heartbeat:
             return
         self._sweep = min(self._sweep * 10, _LARGEST_SWEEP)
         if taken:
-            logger.warning("took %d tasks from workers that were lost", taken)
+            logger.warning(
+                "took %d %s from workers that were lost", taken, "task" if taken == 1 else "tasks"
+            )
 
 
 def _close(conn: Conn | None) -> None:

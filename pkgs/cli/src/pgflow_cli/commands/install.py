@@ -119,7 +119,10 @@ def _install(option: str | None, as_json: bool, *, roles: bool) -> int:
 
     database = reached_database(option)
     with telling_of(database), connect(database.url) as conn:
-        done = Migrator(conn).migrate()
+        migrator = Migrator(conn)
+        amiss = migrator.drift() if migrator.installed() and not migrator.pending() else ()
+        done = migrator.migrate()
+        left = migrator.drift() if amiss else ()
         found = find_roles(conn) if roles else ()
     if as_json:
         told = {"before": done.before, "after": done.after, "applied": done.applied}
@@ -130,6 +133,8 @@ def _install(option: str | None, as_json: bool, *, roles: bool) -> int:
         click.echo(f"pgflow {state} {database.place}: schema version {done.after}.{more}")
         for name in done.applied:
             click.echo(f"  {name}")
+        for each in amiss:
+            click.echo(f"  {'not mended' if each in left else 'mended'}: {each}")
         for role in found:
             members = ", ".join(role.members) or "nobody yet"
             click.echo(f"  {role.name} {role.purpose}: {members}")

@@ -225,9 +225,11 @@ def _change(
                 complain(str(error))
                 code = 1
                 continue
-            told.append({"run_id": run_id, "flow_slug": run.flow_slug, "status": run.status})
+            # It may go on as another version now.
+            slug = client.get_run(run_id).flow_slug
+            told.append({"run_id": run_id, "flow_slug": slug, "status": run.status})
             if not as_json:
-                click.echo(f"run {run_id} of {run.flow_slug}: {run.status}")
+                click.echo(f"run {run_id} of {slug}: {run.status}")
             if wanted and run.status != wanted:
                 complain(f"run {run_id} had {_ENDED[run.status]} before")
                 code = 1

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pgflow_client.overview import read_workers
 from pgflow_client.upkeep import read_queue_depths, read_worker_loads
+from pgflow_client.versions import name_of
 
 from pgflow_cli.doctor.finding import bad, good, note, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
+    from pgflow_client.upkeep import QueueDepth
     from psycopg import Connection
 
     from pgflow_cli.doctor.finding import Finding
@@ -38,8 +40,7 @@ def examine_work(conn: Connection[Any]) -> Iterator[Finding]:
     waiting = [each for each in read_queue_depths(conn) if each.ready or each.delayed]
     for each in waiting:
         if each.flow_slug not in served:
-            says = f"{each.ready + each.delayed:,} tasks of {each.flow_slug} wait for a worker"
-            yield bad("queue", says, "run one that serves it: `pgflow worker MODULE:FLOW`")
+            yield _unserved(each, served)
     if not workers:
         yield note("workers", "none runs", "run one: `pgflow worker MODULE:FLOW`")
     elif not lost:
@@ -48,3 +49,15 @@ def examine_work(conn: Connection[Any]) -> Iterator[Finding]:
     if all(each.flow_slug in served for each in waiting):
         total = sum(each.ready for each in waiting)
         yield good("queue", f"{total:,} tasks are ready, and each flow that waits is served")
+
+
+def _unserved(depth: QueueDepth, served: Collection[str]) -> Finding:
+    """Tell of tasks that nobody serves: of which version, where another one is served."""
+    name, _, version = depth.flow_slug.partition("@")
+    of, ask = name, "one that serves it: `pgflow worker MODULE:FLOW`"
+    if version or any(name_of(slug) == name for slug in served):
+        of = f"version {version or 1} of {name}"
+        ask = "one with the code of that version: `pgflow worker MODULE:FLOW`"
+    count = depth.ready + depth.delayed
+    waits = "task of {} waits" if count == 1 else "tasks of {} wait"
+    return bad("queue", f"{count:,} {waits.format(of)} for a worker", f"run {ask}")

@@ -10,13 +10,19 @@ create or replace function pgflow._raise_flow_retired(flow_slug text)
 returns void
 language plpgsql
 as $$
+declare
+  v_name text := split_part(_raise_flow_retired.flow_slug, '@', 1);
+  v_version text := coalesce(nullif(split_part(_raise_flow_retired.flow_slug, '@', 2), ''), '1');
+  v_others boolean := pgflow._current_version(v_name) is not null;
 begin
   raise exception using
     errcode = 'PF016',
-    message = format('flow %s is retired: no run of it starts or goes on',
-      _raise_flow_retired.flow_slug),
+    message = format('%s is retired: no run of it starts or goes on', case when v_others
+      then format('version %s of flow %s', v_version, v_name) else 'flow ' || v_name end),
     detail = format('flow_slug=%s', _raise_flow_retired.flow_slug),
-    hint = 'have new runs take one of its versions with `pgflow flows use`';
+    hint = case when v_others
+      then 'start the flow by its name alone, or bring the version back with `pgflow flows use`'
+      else 'have new runs take one of its versions with `pgflow flows use`' end;
 end
 $$;
 

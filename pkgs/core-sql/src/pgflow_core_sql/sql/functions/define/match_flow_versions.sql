@@ -32,7 +32,9 @@ begin
     flow.flow_slug is not distinct from v_own,
     case
       when flow.flow_slug = v_own then '{}'
-      when flow.version > own.version then array['it is younger than this code']
+      when flow.version > own.version then array[
+        'it was made after the version of this code, and no worker serves versions after its own'
+      ]
       else pgflow._handler_misfits(flow.flow_slug, match_flow_versions.shape)
     end,
     pgflow._count_open_runs(flow.flow_slug, 1) > 0,

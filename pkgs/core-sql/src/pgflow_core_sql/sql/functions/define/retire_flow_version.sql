@@ -46,7 +46,7 @@ begin
         retire_flow_version.version, v_name, case v_open when 1 then '1 run'
         else v_open || ' runs' end, case v_open when 1 then 's' else 've' end),
       detail = format('flow_slug=%s version=%s', v_name, retire_flow_version.version),
-      hint = 'let a worker that serves it finish them, or cancel them with it';
+      hint = 'let a worker that serves it finish them, or cancel them with it (`--cancel`)';
   end if;
   update pgflow.flows as flow
   set retired_at = now(), superseded_at = coalesce(flow.superseded_at, now())

@@ -12,6 +12,9 @@ returns void
 language plpgsql
 stable
 as $$
+declare
+  v_slug text := _require_step.run.flow_slug;
+  v_name text := split_part(v_slug, '@', 1);
 begin
   if not exists (
     select from pgflow.steps as step
@@ -20,8 +23,11 @@ begin
   ) then
     raise exception using
       errcode = 'PF003',
-      message = format('flow %s has no step %s', _require_step.run.flow_slug,
-        pgflow._told(_require_step.step_slug)),
+      message = format('%s has no step %s', case
+        when cardinality(pgflow._versions_of(v_name)) > 1 then format('version %s of flow %s',
+          coalesce(nullif(split_part(v_slug, '@', 2), ''), '1'), v_name)
+        else 'flow ' || v_name
+      end, pgflow._told(_require_step.step_slug)),
       detail = format('run_id=%s flow_slug=%s step_slug=%s', _require_step.run.run_id,
         _require_step.run.flow_slug, left(_require_step.step_slug, 200));
   end if;
