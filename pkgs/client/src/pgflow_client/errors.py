@@ -347,6 +347,7 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
         FlowRetired,
         VersionInUse,
         RunDoesNotFit,
+        PartitioningRefused,
     )
 }
 

@@ -39,7 +39,7 @@ create table pgflow.flows (
 );
 
 -- Serves: finding the versions of a flow.
-create unique index flows_versions_idx on pgflow.flows (flow_name, version);
+create index flows_versions_idx on pgflow.flows (flow_name, version);
 
 comment on table pgflow.flows is
 'One row a version of a flow: its slug and the options its steps inherit. A flow whose structure '

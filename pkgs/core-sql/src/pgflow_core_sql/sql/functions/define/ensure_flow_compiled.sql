@@ -30,7 +30,7 @@ declare
   v_plan record;
   v_slug text;
   v_former jsonb;
-  v_updates text[] := '{}';
+  v_updates text[] := array[]::text[];
 begin
   perform pgflow._require_slug('flow', v_name);
   if jsonb_typeof(ensure_flow_compiled.shape -> 'steps') is distinct from 'array' then
