@@ -86,16 +86,26 @@ def test_a_change_waits_for_no_handler_for_long(
     assert not children_of(process.process.pid)
 
 
-def test_another_structure_is_refused_in_a_database_that_was_named(
+def test_another_structure_is_a_version_of_its_own_in_a_database_that_was_named(
     worker: StartWorker, write: Write, conn: Any
 ):
     write("changing.py", CODE.format(step="old", output="1"))
-    process = worker("changing", "--reload")
-    write("changing.py", CODE.format(step="new", output="1"))
-    until(lambda: process.has_logged("--recompile"), PATIENCE)
-    assert conn.execute("select step_slug from pgflow.steps").fetchall() == [("old",)]
-    write("changing.py", CODE.format(step="old", output="2"))
-    assert output_of_a_run(conn) == {"old": "2"}
+    worker("changing", "--reload")
+    assert output_of_a_run(conn) == {"old": "1"}
+    write("changing.py", CODE.format(step="new", output="2"))
+    until(lambda: versions(conn) == {1: ["old"], 2: ["new"]}, PATIENCE)
+    assert output_of_a_run(conn) == {"new": "2"}
+
+
+def versions(conn: Any) -> dict[int, list[str]]:
+    """Return the steps of each version."""
+    query = """
+        select flow.version, array_agg(step.step_slug)
+        from pgflow.flows as flow
+        join pgflow.steps as step using (flow_slug)
+        group by flow.version
+    """
+    return dict(conn.execute(query).fetchall())
 
 
 def test_another_structure_is_made_in_the_embedded_database(
