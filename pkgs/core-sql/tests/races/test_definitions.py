@@ -119,3 +119,13 @@ def test_reports_and_the_deletion_of_their_flow_wait_for_each_other(
             refused = in_turn(pg.conn, one, other, lambda: report(other))
             assert {refusal.reason for refusal in refused} == {"unknown_task"}
     assert pg.value("select count(*) from pgflow.step_tasks") == 0
+
+
+def test_a_flow_that_is_deleted_meanwhile_is_compiled_anew(pg: Engine, db: str):
+    compile_flow(pg, shape("a"))
+    pg.call("ensure_flow_compiled", "site", shape("b"), False, True)
+    with sessions(db, 2, ["site"]) as (one, other):
+        one.call("delete_flow_and_data", "site")
+        status = in_turn(pg.conn, one, other, lambda: compile_flow(other, shape("b")))
+    assert status == "compiled"
+    assert pg.column("select flow_slug from pgflow.flows") == ["site"]

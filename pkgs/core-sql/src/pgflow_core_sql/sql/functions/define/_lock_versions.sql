@@ -15,14 +15,16 @@ begin
   where flow.flow_slug = _lock_versions.flow_name
   for update;
   -- A statement of its own: whoever held the first may have made another.
-  perform from pgflow.flows as flow
-  where flow.flow_name = _lock_versions.flow_name
-  order by flow.version
-  for update;
   return (
-    select array_agg(flow.flow_slug order by flow.version)
-    from pgflow.flows as flow
-    where flow.flow_name = _lock_versions.flow_name
+    -- Only what is locked: a flow that somebody deleted meanwhile may by now be there anew.
+    select array_agg(locked.flow_slug order by locked.version)
+    from (
+      select flow.flow_slug, flow.version
+      from pgflow.flows as flow
+      where flow.flow_name = _lock_versions.flow_name
+      order by flow.version
+      for update
+    ) as locked
   );
 end
 $$;

@@ -3,7 +3,8 @@
 -- Parameters:
 --   flow_slug: the name of the flow.
 -- Returns: nothing; a flow that does not exist is no error. One version alone is not deleted.
--- Locks: the rows of the flow's versions (for update), then its runs by run_id (for update).
+-- Locks: the name of the flow against compiling, by an advisory lock; the rows of its versions (for
+--   update); then its runs by run_id (for update).
 -- Writes: every table.
 -- Idempotent: yes.
 create or replace function pgflow.delete_flow_and_data(flow_slug text)
@@ -13,9 +14,14 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 declare
-  v_slugs text[] := pgflow._lock_versions(delete_flow_and_data.flow_slug);
+  v_slugs text[];
   v_run_ids uuid[];
 begin
+  -- As compiling does: one that waits for our locks would go by versions that are gone by then.
+  perform pg_advisory_xact_lock(
+    hashtextextended('pgflow compile ' || delete_flow_and_data.flow_slug, 0)
+  );
+  v_slugs := pgflow._lock_versions(delete_flow_and_data.flow_slug);
   perform from pgflow.runs as run
   where run.flow_slug = any (v_slugs)
   order by run.run_id

@@ -15,6 +15,8 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  -- Locked before it is looked up: it may be deleted, or made anew with fewer versions, meanwhile.
+  perform pgflow._require_flow(use_flow_version.flow_slug);
   perform pgflow._point_to_version(
     pgflow._require_version(use_flow_version.flow_slug, use_flow_version.version)
   );
