@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from pgflow_client import AsyncClient, Client, FlowNotFound, StartOptionInvalid
 from pgflow_dsl import Flow
+from psycopg.types.json import Jsonb
 
 HOUR = timedelta(hours=1)
 
@@ -99,6 +100,28 @@ async def test_a_flow_is_told_as_the_database_has_it(db, hand):
         with pytest.raises(FlowNotFound, match="flow later does not exist: compile") as caught:
             await client.get_flow("later")
         assert caught.value.flow_slug == "later"
+
+
+async def test_a_flow_is_told_in_the_version_that_is_named(db, hand):
+    old, new = Flow("pages", input=str), Flow("pages", input=str)
+
+    @old.step
+    def fetch(url: str = old.input) -> int: ...
+
+    @new.step
+    def read(url: str = new.input) -> int: ...
+
+    hand.serve(old)
+    hand.conn.execute(
+        "select pgflow.ensure_flow_compiled('pages', %s, make_version => true)",
+        (Jsonb(new.shape()),),
+    )
+    async with AsyncClient(db) as client:
+        for slug, version in (("pages", "pages@2"), ("pages@2", "pages@2"), ("pages@1", "pages")):
+            assert (await client.get_flow(slug)).flow_slug == version
+        for slug in ("pages@3", "page@1", "pages@2@1"):
+            with pytest.raises(FlowNotFound):
+                await client.get_flow(slug)
 
 
 def test_a_user_of_the_clients_role_may_do_all_that_a_client_does(db, conn, greet):

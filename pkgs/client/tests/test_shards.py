@@ -15,6 +15,8 @@ from pgflow_client import (
     SchemaMissing,
     ShardedClient,
 )
+from pgflow_client._async import database, sharded
+from pgflow_client._async.database import execute
 from pgflow_client._rendezvous import by_hash, id_of, key_of, new_run_id
 
 from pkgs.client.tests.conftest import Hand
@@ -196,6 +198,50 @@ async def test_a_shard_that_is_down_is_named_and_the_others_go_on(
             other_server.start()
         assert (await client.get_run(ids["right"])).status == "started"
         assert len([run async for run in client.list_runs()]) == 62
+
+
+async def test_no_start_fails_that_another_shard_can_take(
+    shards, hands, greet, other_server, monkeypatch
+):
+    # Each start may find the shard that is down first.
+    monkeypatch.setattr(sharded, "_REST", 0.0)
+    async with AsyncShardedClient(shards) as client:
+        for _ in range(10):
+            await client.start_flow(greet, "you")
+        there = len(ids_on(hands["left"]))
+        other_server.stop()
+        try:
+            for _ in range(20):
+                await client.start_flow(greet, "you")
+                await client.start_flows(greet, ["you", "me"])
+            assert client.shards["right"]._hub.database.failed_at is not None
+            assert len(ids_on(hands["left"])) == there + 60
+        finally:
+            other_server.start()
+    async with AsyncShardedClient({"left": NOWHERE, "right": NOWHERE}) as client:
+        with pytest.raises(DatabaseUnreachable, match=r"^shard '(left|right)': ") as told:
+            await client.start_flow(greet, "you")
+        assert not told.value.was_reached
+
+
+async def test_a_start_that_may_have_been_sent_is_not_tried_elsewhere(
+    shards, hands, greet, monkeypatch
+):
+    # The server commits, and its answer is lost.
+    async def lose(conn, call):
+        answer = await execute(conn, call)
+        if not call.is_write:
+            return answer
+        raise psycopg.OperationalError("the connection is lost")
+
+    async with AsyncShardedClient(shards) as client:
+        monkeypatch.setattr(database, "execute", lose)
+        starts = [client.start_flow(greet, "you"), client.start_flows(greet, ["you", "me"])]
+        for start in starts:
+            with pytest.raises(DatabaseUnreachable, match="the connection is lost") as told:
+                await start
+            assert told.value.was_reached
+    assert sum(len(ids_on(hand)) for hand in hands.values()) == 3
 
 
 async def test_a_run_that_no_shard_has_is_not_found(shards, hands):

@@ -67,6 +67,7 @@ def to_sync(text: str, name: str) -> str:
     text = re.sub(r"  # noqa: ASYNC.*", "", text)
     text = re.sub(r"\bAsyncGenerator(\[.*, None)\]", r"Generator\1, None]", text)
     text = text.replace("AsyncGenerator", "Generator")
+    text = re.sub(r"\bAwaitable\[(\w+)\]", r"\1", text).replace("Awaitable, ", "")
     words = "|".join(map(re.escape, sorted(NAMES, key=len, reverse=True)))
     text = re.sub(rf"\b({words})\b", lambda found: NAMES[found[1]], text)
     return HEADER.format(name=name) + text

@@ -11,7 +11,17 @@ from pgflow_client.errors import DatabaseProblem, DatabaseUnreachable, translate
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["Place"]
+__all__ = ["Place", "Telling"]
+
+
+class Telling:
+    """What is known of a call whose problems are told.
+
+    Attributes:
+        was_reached: Whether it had a connection, so that something may have been sent.
+    """
+
+    was_reached: bool = False
 
 
 class Place:
@@ -26,14 +36,16 @@ class Place:
     failed_at: float | None = None
 
     @contextmanager
-    def telling(self) -> Generator[None, None, None]:
+    def telling(self) -> Generator[Telling, None, None]:
         """Raise pgflow's errors in place of the driver's, and tell which database they are of."""
+        told = Telling()
         try:
             with translate_errors():
-                yield
+                yield told
         except DatabaseProblem as error:
             error.shard = self.shard
             if isinstance(error, DatabaseUnreachable):
+                error.was_reached = told.was_reached
                 self.failed_at = time.monotonic()
             raise
         self.failed_at = None

@@ -293,9 +293,13 @@ class DatabaseProblem(PgflowError):
 
 
 class DatabaseUnreachable(DatabaseProblem):
-    """There is no connection to the database, or it was lost."""
+    """There is no connection to the database, or it was lost.
+
+    Its `was_reached` is False where no connection was to be had, so that nothing was sent.
+    """
 
     _what = "cannot reach the database: {reason}"
+    was_reached: bool = True
 
 
 class DatabaseReadOnly(DatabaseProblem):
@@ -320,10 +324,9 @@ class PermissionRefused(DatabaseProblem):
     """The database user may not do this."""
 
     _what = (
-        "the database user may not do this ({reason}): "
-        "grant it the role pgflow_client to start and watch runs, pgflow_worker to serve them; "
-        "what changes the schema, or which version new runs take, and retires, deletes or prunes, "
-        "takes the owner of the schema"
+        "the database user may not do this ({reason}): grant it the role pgflow_client to start "
+        "and watch runs, pgflow_worker to serve them; what changes the schema, or which version "
+        "new runs take, and retires, deletes or prunes, takes the owner of the schema"
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from pgflow_client._functions.starting import start_flows
 from pgflow_client._start_options import batches_of
+from pgflow_client.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
     from pgflow_client._async.database import Database
@@ -18,10 +19,25 @@ if TYPE_CHECKING:
     from pgflow_client._functions.search import RunSummary
     from pgflow_client._functions.starting import StartOptions
 
-__all__ = ["Pages", "Share", "list_all", "merge", "start_all"]
+__all__ = ["Home", "Pages", "Share", "at_first_reached", "list_all", "merge", "start_all"]
+
+P = TypeVar("P")
+T = TypeVar("T")
 
 # Inputs of one call: enough that calls cost nothing, few enough that none is huge.
 _BATCH: Final = 1000
+
+
+class Home(NamedTuple):
+    """A database where a run may be started.
+
+    Attributes:
+        hub: Where.
+        run_id: The id that it gets there; None has the database make one.
+    """
+
+    hub: Hub
+    run_id: UUID | None
 
 
 class Share(NamedTuple):
@@ -42,6 +58,28 @@ class Pages(Protocol):
     """Makes the call for one page of a list."""
 
     def __call__(self, *, before: UUID | None) -> Call[PageOfRuns]: ...
+
+
+async def at_first_reached(places: Iterable[P], start: Callable[[P], Awaitable[T]]) -> T:
+    """Start at the first of some places to which there is a connection.
+
+    Args:
+        places: Where it may be started, in the order in which they are tried.
+        start: Starts at one.
+
+    Raises:
+        PgflowError: As `start` does. Where something may have been sent, no other place is tried,
+            so nothing is started twice.
+    """
+    unreachable: DatabaseUnreachable | None = None
+    for place in places:
+        try:
+            return await start(place)
+        except DatabaseUnreachable as error:
+            if error.was_reached:
+                raise
+            unreachable = unreachable or error
+    raise unreachable or DatabaseUnreachable("there is no shard")
 
 
 async def start_all(

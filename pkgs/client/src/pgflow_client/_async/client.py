@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from pgflow_client._async.bulk import Share, list_all, start_all
+from pgflow_client._async.bulk import Home, Share, at_first_reached, list_all, start_all
 from pgflow_client._async.database import AUTO, PrepareThreshold, way_to
 from pgflow_client._async.hub import Hub
 from pgflow_client._async.looks import look_at
@@ -164,10 +164,13 @@ class AsyncClient(AsyncSender):
             has_key=idempotency_key is not None,
         )
         slug = slug_of(flow)
-        hub, run_id = self._home(slug, run_id, idempotency_key)
-        call = start_flow(slug, text, run_id, idempotency_key, options)
-        row = await hub.database.call(call)
-        return _run(hub, row.run_id, flow, row.state)
+
+        async def start(home: Home) -> AsyncRun[Any]:
+            call = start_flow(slug, text, home.run_id, idempotency_key, options)
+            row = await home.hub.database.call(call)
+            return _run(home.hub, row.run_id, flow, row.state)
+
+        return await at_first_reached(self._homes(slug, run_id, idempotency_key), start)
 
     @overload
     async def start_flows(
@@ -231,10 +234,15 @@ class AsyncClient(AsyncSender):
             has_key=idempotency_keys is not None,
         )
         slug = slug_of(flow)
+
+        async def start(share: Share) -> dict[int, AsyncRun[Any]]:
+            started = await start_all(share, slug, texts, idempotency_keys, options)
+            state = RunState("started", 0)
+            return {place: _run(share.hub, run_id, flow, state) for place, run_id in started}
+
         runs: dict[int, AsyncRun[Any]] = {}
-        for share in self._divide(slug, len(texts), run_ids, idempotency_keys):
-            for place, run_id in await start_all(share, slug, texts, idempotency_keys, options):
-                runs[place] = _run(share.hub, run_id, flow, RunState("started", 0))
+        for shares in self._divide(slug, len(texts), run_ids, idempotency_keys):
+            runs |= await at_first_reached(shares, start)
         return [runs[place] for place in range(len(texts))]
 
     @overload
@@ -318,7 +326,7 @@ class AsyncClient(AsyncSender):
         Of a flow with several versions that is the one that new runs take.
 
         Args:
-            flow: The flow, or its slug.
+            flow: The flow, or its slug; name@2, or name@1, is that version.
 
         Raises:
             FlowNotFound: The database has no such flow.
@@ -348,11 +356,9 @@ class AsyncClient(AsyncSender):
         """
         return await self._ask(schema_version())
 
-    def _home(
-        self, flow_slug: str, run_id: UUID | None, key: str | None
-    ) -> tuple[Hub, UUID | None]:
-        """Return where to start a run, and with which id; None has the database make one."""
-        return self._hub, run_id
+    def _homes(self, flow_slug: str, run_id: UUID | None, key: str | None) -> Iterable[Home]:
+        """Return where a run may be started: at one of these."""
+        return [Home(self._hub, run_id)]
 
     def _divide(
         self,
@@ -360,9 +366,9 @@ class AsyncClient(AsyncSender):
         count: int,
         run_ids: Sequence[UUID] | None,
         keys: Sequence[str | None] | None,
-    ) -> list[Share]:
-        """Return where to start each of many runs."""
-        return [Share(self._hub, range(count), run_ids)]
+    ) -> list[Iterable[Share]]:
+        """Return where each of many runs may be started: a share of them at one of those places."""
+        return [[Share(self._hub, range(count), run_ids)]]
 
     async def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
         """Return where a run is, and how far it has come."""

@@ -83,8 +83,9 @@ class Database(Place, ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with self.telling(), heed_cancellation():
+        with self.telling() as told, heed_cancellation():
             async with self.connection() as conn:
+                told.was_reached = True
                 return await execute(conn, call)
 
     async def call_all(self, calls: Sequence[Call[T]]) -> list[T]:
@@ -93,9 +94,11 @@ class Database(Place, ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with self.telling(), heed_cancellation():
-            async with self.connection() as conn, conn.transaction():
-                return [await execute(conn, call) for call in calls]
+        with self.telling() as told, heed_cancellation():
+            async with self.connection() as conn:
+                told.was_reached = True
+                async with conn.transaction():
+                    return [await execute(conn, call) for call in calls]
 
     def is_in_transaction(self) -> bool:
         """Return whether the caller has begun a transaction, which hides what it starts."""

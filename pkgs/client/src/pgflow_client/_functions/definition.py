@@ -62,12 +62,16 @@ select
 from pgflow.flows as flow
 """
 _OF_ONE: Final = " where flow.flow_slug = %(flow_slug)s::text"
-# What new runs of a flow take, where its name is given.
-_OF_CURRENT: Final = """
+# What new runs of a flow take, where its name is given. The slug of version 1 has no number in it.
+_OF_CURRENT: Final = r"""
 where flow.flow_slug = (
-  select coalesce(named.current_slug, named.flow_slug)
+  select
+    case named.flow_slug
+      when %(flow_slug)s::text then coalesce(named.current_slug, named.flow_slug)
+      else named.flow_slug
+    end
   from pgflow.flows as named
-  where named.flow_slug = %(flow_slug)s::text
+  where named.flow_slug = regexp_replace(%(flow_slug)s::text, '^([^@]+)@1$', '\1')
 )
 """
 _OF_ALL: Final = " order by flow.flow_slug"

@@ -15,7 +15,7 @@ from pgflow_client._functions.starting import start_flow
 from pgflow_client._functions.versions import name_of
 from pgflow_client._input import dump_inputs, parse_run_id, slug_of
 from pgflow_client._start_options import check_instant, check_options, dump_tags
-from pgflow_client._sync.bulk import Share, list_all, start_all
+from pgflow_client._sync.bulk import Home, Share, at_first_reached, list_all, start_all
 from pgflow_client._sync.database import AUTO, PrepareThreshold, way_to
 from pgflow_client._sync.hub import Hub
 from pgflow_client._sync.looks import look_at
@@ -164,10 +164,13 @@ class Client(Sender):
             has_key=idempotency_key is not None,
         )
         slug = slug_of(flow)
-        hub, run_id = self._home(slug, run_id, idempotency_key)
-        call = start_flow(slug, text, run_id, idempotency_key, options)
-        row = hub.database.call(call)
-        return _run(hub, row.run_id, flow, row.state)
+
+        def start(home: Home) -> Run[Any]:
+            call = start_flow(slug, text, home.run_id, idempotency_key, options)
+            row = home.hub.database.call(call)
+            return _run(home.hub, row.run_id, flow, row.state)
+
+        return at_first_reached(self._homes(slug, run_id, idempotency_key), start)
 
     @overload
     def start_flows(
@@ -231,10 +234,15 @@ class Client(Sender):
             has_key=idempotency_keys is not None,
         )
         slug = slug_of(flow)
+
+        def start(share: Share) -> dict[int, Run[Any]]:
+            started = start_all(share, slug, texts, idempotency_keys, options)
+            state = RunState("started", 0)
+            return {place: _run(share.hub, run_id, flow, state) for place, run_id in started}
+
         runs: dict[int, Run[Any]] = {}
-        for share in self._divide(slug, len(texts), run_ids, idempotency_keys):
-            for place, run_id in start_all(share, slug, texts, idempotency_keys, options):
-                runs[place] = _run(share.hub, run_id, flow, RunState("started", 0))
+        for shares in self._divide(slug, len(texts), run_ids, idempotency_keys):
+            runs |= at_first_reached(shares, start)
         return [runs[place] for place in range(len(texts))]
 
     @overload
@@ -318,7 +326,7 @@ class Client(Sender):
         Of a flow with several versions that is the one that new runs take.
 
         Args:
-            flow: The flow, or its slug.
+            flow: The flow, or its slug; name@2, or name@1, is that version.
 
         Raises:
             FlowNotFound: The database has no such flow.
@@ -348,11 +356,9 @@ class Client(Sender):
         """
         return self._ask(schema_version())
 
-    def _home(
-        self, flow_slug: str, run_id: UUID | None, key: str | None
-    ) -> tuple[Hub, UUID | None]:
-        """Return where to start a run, and with which id; None has the database make one."""
-        return self._hub, run_id
+    def _homes(self, flow_slug: str, run_id: UUID | None, key: str | None) -> Iterable[Home]:
+        """Return where a run may be started: at one of these."""
+        return [Home(self._hub, run_id)]
 
     def _divide(
         self,
@@ -360,9 +366,9 @@ class Client(Sender):
         count: int,
         run_ids: Sequence[UUID] | None,
         keys: Sequence[str | None] | None,
-    ) -> list[Share]:
-        """Return where to start each of many runs."""
-        return [Share(self._hub, range(count), run_ids)]
+    ) -> list[Iterable[Share]]:
+        """Return where each of many runs may be started: a share of them at one of those places."""
+        return [[Share(self._hub, range(count), run_ids)]]
 
     def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
         """Return where a run is, and how far it has come."""

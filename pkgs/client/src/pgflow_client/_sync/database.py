@@ -85,8 +85,9 @@ class Database(Place, ABC):
         Raises:
             PgflowError: The database refused or could not be reached.
         """
-        with self.telling(), heed_cancellation():
+        with self.telling() as told, heed_cancellation():
             with self.connection() as conn:
+                told.was_reached = True
                 return execute(conn, call)
 
     def call_all(self, calls: Sequence[Call[T]]) -> list[T]:
@@ -95,9 +96,11 @@ class Database(Place, ABC):
         Raises:
             PgflowError: The database refused one or could not be reached; none has an effect.
         """
-        with self.telling(), heed_cancellation():
-            with self.connection() as conn, conn.transaction():
-                return [execute(conn, call) for call in calls]
+        with self.telling() as told, heed_cancellation():
+            with self.connection() as conn:
+                told.was_reached = True
+                with conn.transaction():
+                    return [execute(conn, call) for call in calls]
 
     def is_in_transaction(self) -> bool:
         """Return whether the caller has begun a transaction, which hides what it starts."""

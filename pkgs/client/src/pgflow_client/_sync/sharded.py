@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pgflow_client._functions.runs import schema_version
 from pgflow_client._rendezvous import by_hash, id_of, key_of, new_run_id
-from pgflow_client._sync.bulk import Share, merge
+from pgflow_client._sync.bulk import Home, Share, merge
 from pgflow_client._sync.client import Client
 from pgflow_client._sync.database import AUTO, PrepareThreshold
 from pgflow_client.errors import DatabaseProblem, DatabaseUnreachable, RunNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg_pool import ConnectionPool
@@ -44,10 +44,12 @@ class ShardedClient(Client):
     no table of runs is kept anywhere. Every shard has pgflow's schema and the flows, and workers of
     its own; one that cannot be reached is no trouble to the others, and is named by the error.
 
-    Runs whose id or idempotency key is given go where these belong. Others go to any shard, but not
-    to one that could not be reached in the last few seconds. `start_flows` starts those without
-    either on one shard, all or none; where it has to divide them, that goes for each shard, and it
-    may be called again with the same ids or keys after an error.
+    Runs whose id or idempotency key is given go where these belong. Others go to any shard: where
+    there is no connection to one, to another. Those that could not be reached in the last few
+    seconds are tried last. Nothing is started twice, so where a connection is lost after something
+    may have been sent, the error is raised. `start_flows` starts those without either on one shard,
+    all or none; where it has to divide them, that goes for each shard, and it may be called again
+    with the same ids or keys after an error.
 
     Attributes:
         shards: A client of each shard alone, by name.
@@ -107,26 +109,48 @@ class ShardedClient(Client):
         call = schema_version()
         return min([each._hub.database.call(call) for each in self.shards.values()])
 
-    def _home(
-        self, flow_slug: str, run_id: UUID | None, key: str | None
-    ) -> tuple[Hub, UUID | None]:
+    def _homes(self, flow_slug: str, run_id: UUID | None, key: str | None) -> Iterable[Home]:
+        if run_id is None and key is None:
+            return self._anywhere()
+        return [self._home(flow_slug, run_id, key)]
+
+    def _home(self, flow_slug: str, run_id: UUID | None, key: str | None) -> Home:
+        """Return where a run has to be started, if it has an id or a key."""
         if key is not None:
             name = by_hash(self._keyed, key_of(flow_slug, key))[0]
             run_id = run_id or new_run_id(self.shards, [name])
         else:
-            run_id = run_id or new_run_id(self.shards, self._in_reach())
+            run_id = run_id or new_run_id(self.shards, self._in_reach(self.shards))
             name = by_hash(self.shards, id_of(run_id))[0]
-        return self.shards[name]._hub, run_id
+        return Home(self.shards[name]._hub, run_id)
 
-    def _in_reach(self) -> list[str]:
-        """Return the shards to start runs on: all but those that could not be reached just now."""
+    def _anywhere(self) -> Iterator[Home]:
+        """Yield each shard once, with an id of it: where a run is to go that may go to any."""
+        untried = list(self.shards)
+        while untried:
+            run_id = new_run_id(self.shards, self._in_reach(untried))
+            name = by_hash(self.shards, id_of(run_id))[0]
+            untried.remove(name)
+            yield Home(self.shards[name]._hub, run_id)
+
+    def _all_anywhere(self, count: int) -> Iterator[Share]:
+        """Yield each shard once, with ids of it, for runs that have to be on one shard together."""
+        untried = list(self.shards)
+        while untried:
+            name = random.choice(self._in_reach(untried))
+            untried.remove(name)
+            ids = [new_run_id(self.shards, [name]) for _ in range(count)]
+            yield Share(self.shards[name]._hub, range(count), ids)
+
+    def _in_reach(self, names: Collection[str]) -> list[str]:
+        """Return the shards to try first: all but those that could not be reached just now."""
         since = time.monotonic() - _REST
         found: list[str] = []
-        for name, client in self.shards.items():
-            failed_at = client._hub.database.failed_at
+        for name in names:
+            failed_at = self.shards[name]._hub.database.failed_at
             if failed_at is None or failed_at < since:
                 found.append(name)
-        return found or list(self.shards)
+        return found or list(names)
 
     def _divide(
         self,
@@ -134,12 +158,10 @@ class ShardedClient(Client):
         count: int,
         run_ids: Sequence[UUID] | None,
         keys: Sequence[str | None] | None,
-    ) -> list[Share]:
+    ) -> list[Iterable[Share]]:
         if run_ids is None and keys is None:
             # All or none is what one database can promise.
-            name = random.choice(self._in_reach())
-            ids = [new_run_id(self.shards, [name]) for _ in range(count)]
-            return [Share(self.shards[name]._hub, range(count), ids)]
+            return [self._all_anywhere(count)]
         places: dict[Hub, list[int]] = {}
         ids_at: dict[Hub, list[UUID]] = {}
         for place in range(count):
@@ -149,7 +171,7 @@ class ShardedClient(Client):
             if its_id is not None:
                 places.setdefault(hub, []).append(place)
                 ids_at.setdefault(hub, []).append(its_id)
-        return [Share(hub, places[hub], ids_at[hub]) for hub in places]
+        return [[Share(hub, places[hub], ids_at[hub])] for hub in places]
 
     def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
         not_found: RunNotFound | None = None

@@ -209,7 +209,10 @@ def test_a_policy_of_a_flow_is_one_of_all_its_versions(pg: Engine):
     pg.call("cancel_flow_runs", "site")
     pg.conn.execute("select pgflow.set_retention('0', 'site')")
     assert pg.call("prune_by_policy") == 2
-    assert refused(pg, "set_retention", "1 day", "site@2").sqlstate == "PF001"
+    # Of one version there is none, be it there or not.
+    for retention, slug in (("1 day", "site@2"), ("1 day", "site@1"), (None, "site@9")):
+        error = refused(pg, "set_retention", retention, slug)
+        assert (error.sqlstate, "name it without @" in str(error)) == ("PF015", True)
 
 
 def test_a_flow_is_deleted_with_all_versions(pg: Engine):

@@ -100,8 +100,8 @@ def test_the_backlog_of_a_flow_is_one_of_all_its_versions(pg: Engine):
         Jsonb({"steps": [{"slug": "crawl"}]}),
     )
     pg.start_many("site", [1, 2])
-    asked = [["site"], ["site@2"], ["site", "other"], ["other"], None]
-    assert [backlog(pg, slugs) for slugs in asked] == [3, 2, 3, 0, 3]
+    asked = [["site"], ["site@2"], ["site@1"], ["site@3"], ["site", "other"], ["other"], None]
+    assert [backlog(pg, slugs) for slugs in asked] == [3, 2, 1, 0, 3, 0, 3]
 
 
 def test_a_delayed_task_that_is_due_counts_though_no_worker_has_queued_it(pg: Engine):

@@ -5,9 +5,10 @@
 --
 -- Parameters:
 --   retention: how long; not negative. NULL takes the policy back.
---   flow_slug: the flow; NULL is all that have no policy of their own.
+--   flow_slug: the name of the flow, for all its versions; NULL is all flows that have no policy of
+--     their own.
 -- Returns: nothing.
--- Errors: PF001 there is no such flow; PF015 retention is negative.
+-- Errors: PF001 there is no such flow; PF015 retention is negative, or a version is named.
 -- Locks: the policy's row.
 -- Writes: retention_policies.
 -- Idempotent: yes.
@@ -21,6 +22,11 @@ begin
     perform pgflow._refuse_argument(
       'retention has to be a span that is not negative',
       format('retention=%s', set_retention.retention)
+    );
+  elsif set_retention.flow_slug like '%@%' then
+    perform pgflow._refuse_argument(
+      'a policy is one of a flow with all its versions: name it without @ and a number',
+      format('flow_slug=%s', set_retention.flow_slug)
     );
   elsif not exists (
     select from pgflow.flows as flow where flow.flow_name = set_retention.flow_slug

@@ -4,7 +4,8 @@
 -- runs, nobody else puts it into the queue. What lost workers hold counts, for others to take it.
 --
 -- Parameters:
---   flow_slugs: the flows by their names, with all versions, or versions; NULL is all.
+--   flow_slugs: the flows by their names, with all versions, or versions, such as name@1; NULL is
+--     all.
 --   quantity: where to stop counting, which bounds the work; NULL counts all.
 -- Returns: the number; never NULL.
 -- Errors: PF015 quantity is negative.
@@ -27,7 +28,8 @@ declare
       select flow.flow_slug
       from pgflow.flows as flow
       where flow.flow_name = any(get_backlog.flow_slugs)
-        or flow.flow_slug = any(get_backlog.flow_slugs)
+        -- The slug of the first version is the name: it alone is name@1.
+        or flow.flow_name || '@' || flow.version = any(get_backlog.flow_slugs)
     )
   end;
 begin
