@@ -103,7 +103,7 @@ NOT_RUN = {
     "website/docs/concepts/performance.md": 2,
     "website/docs/dashboard.md": 1,
     "website/docs/deploy/database.md": 1,
-    "website/docs/deploy/kubernetes.md": 1,
+    "website/docs/deploy/kubernetes.md": 3,
     "website/docs/deploy/nodes.md": 4,
     "website/docs/deploy/serverless.md": 2,
     "website/docs/deploy/supabase.md": 1,

@@ -115,8 +115,11 @@ def test_another_structure_is_made_in_the_embedded_database(
     process = worker("changing", "--reload")
     with psycopg.connect(pgflow("db", "url").out.strip(), autocommit=True) as conn:
         assert output_of_a_run(conn) == {"old": "1"}
+        # Under way for long, and gone with the flow.
+        conn.execute("select pgflow.start_flow('changing', '1', delay => '1 day')")
         write("changing.py", CODE.format(step="new", output="2"))
         until(lambda: process.has_logged("recompiled"), PATIENCE)
+        assert process.has_logged("anew has deleted a run that had not ended")
         assert output_of_a_run(conn) == {"new": "2"}
         process.signal(signal.SIGTERM)
         assert process.code() == 0

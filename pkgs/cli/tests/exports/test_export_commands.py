@@ -33,7 +33,9 @@ def test_compile_adds_a_migration_for_a_flow_that_has_changed(pgflow: Command):
 
 def test_wrong_words_about_migrations_are_usage_errors(pgflow: Command):
     assert "--out" in pgflow("install", "--for", "sql").err
-    assert "--out" in pgflow("install", "--for", "alembic").err
+    refused = pgflow("install", "--for", "alembic").err
+    assert "--out" in refused
+    assert "there is no alembic.ini" in refused
     assert "versions 1 to" in pgflow("install", "--sql", "--versions", "7-3").err
     for words in (
         ("install", "--for", "sql"),

@@ -59,6 +59,10 @@ async def _compile(conn: AsyncConn, flow: Flow[Any], options: WorkerOptions) -> 
     if answer["status"] == "mismatch":
         raise FlowShapeMismatch(flow.slug, answer["differences"])
     logger.info("flow %s: %s", flow.slug, answer["status"])
+    if answer.get("open_runs"):
+        count = answer["open_runs"]
+        runs = f"{count} runs that had" if count > 1 else "a run that had"
+        logger.warning("defining flow %s anew has deleted %s not ended", flow.slug, runs)
     if answer["updates"]:
         updates = ", ".join(answer["updates"])
         logger.info("options of flow %s were updated: %s", flow.slug, updates)

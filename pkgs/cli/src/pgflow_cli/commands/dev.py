@@ -33,7 +33,9 @@ def dev(
     Give modules, files or folders with flows. The embedded PostgreSQL starts, unless a database is
     named, and pgflow is installed in it. A worker serves the flows and starts anew whenever their
     code changes: in the embedded database, a flow of changed structure is defined anew, which
-    deletes its runs. The dashboard shows what happens and starts runs; its address is printed.
+    deletes its runs, also those under way, and the log says how many these were; in a database
+    that is named it gets a new version, and they go on. The dashboard shows what happens and starts
+    runs; its address is printed.
     """
     import asyncio
 

@@ -38,7 +38,9 @@ def export(
     tool = TOOLS[tool_name]
     folder = out or tool.default_folder()
     if folder is None:
-        raise click.UsageError(f"--for {tool_name} needs --out, the folder of the migrations")
+        raise click.UsageError(
+            f"--for {tool_name} needs --out, the folder of the migrations{tool.why_no_folder}"
+        )
     planned = plan_export(tool, folder, pieces)
     if not check:
         write_export(planned)

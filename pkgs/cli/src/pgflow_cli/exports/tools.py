@@ -31,9 +31,11 @@ class Tool(ABC):
 
     Attributes:
         title: What people call it.
+        why_no_folder: What is said where it has no folder of its own, after a sentence on that.
     """
 
     title: ClassVar[str]
+    why_no_folder: ClassVar[str] = ""
 
     @abstractmethod
     def default_folder(self) -> Path | None:
@@ -117,6 +119,9 @@ class Alembic(AlembicFiles, Tool):
     """Python files, each of which names the one before it."""
 
     title = "Alembic"
+    why_no_folder: ClassVar[str] = (
+        ": there is no alembic.ini in this folder that has a folder as its script_location"
+    )
 
     def default_folder(self) -> Path | None:
         """Read from alembic.ini where the scripts are; None where there is none."""

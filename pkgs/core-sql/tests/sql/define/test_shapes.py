@@ -166,6 +166,15 @@ def test_a_changed_structure_is_made_anew_where_data_may_be_lost(pg: Engine):
     assert pg.column("select step_slug from pgflow.steps") == ["a"]
 
 
+def test_who_makes_a_flow_anew_is_told_how_many_runs_under_way_went_with_it(pg: Engine):
+    ensure(pg, shape(A, B))
+    done = pg.start_many("site", [1, 2, 3])[0]
+    pg.call("cancel_run", done)
+    asked = ("site", Jsonb(shape(A)), True)
+    assert pg.call("ensure_flow_compiled", *asked)["open_runs"] == 2
+    assert "open_runs" not in pg.call("ensure_flow_compiled", *asked)
+
+
 def test_a_shape_that_is_the_same_never_loses_data(pg: Engine):
     ensure(pg, shape(A, B))
     run_id = pg.start("site")

@@ -8,8 +8,9 @@
 --     runs under way keep theirs. Where data may be lost, it is not asked for.
 -- Returns: {"status", "differences", "updates"}. status is 'compiled' (was not there), 'verified'
 --   (a version has that structure, the current one where data may be lost; its options were brought
---   up to date), 'recompiled' (was deleted and made anew), 'versioned' (became a new version; then
---   "version" is its number) or 'mismatch' (other structure; nothing was changed). differences is
+--   up to date), 'recompiled' (was deleted and made anew; then "open_runs" says how many runs went
+--   that had not ended, about 10,000 at most), 'versioned' (became a new version; then "version" is
+--   its number) or 'mismatch' (other structure; nothing was changed). differences is
 --   an array of sentences, from what new runs took so far, and so is updates: what of a verified
 --   version's options and schemas has changed.
 -- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, or is none.
@@ -31,6 +32,7 @@ declare
   v_slug text;
   v_former jsonb;
   v_updates text[] := array[]::text[];
+  v_open_runs bigint;
 begin
   perform pgflow._require_slug('flow', v_name);
   if jsonb_typeof(ensure_flow_compiled.shape -> 'steps') is distinct from 'array' then
@@ -46,6 +48,9 @@ begin
     coalesce(ensure_flow_compiled.make_version, false)
   ) as plan;
   if v_plan.status = 'recompiled' then
+    -- Locked first: then none is started that would not be counted.
+    select sum(pgflow._count_open_runs(version.slug)) into v_open_runs
+    from unnest(pgflow._lock_versions(v_name)) as version (slug);
     perform pgflow.delete_flow_and_data(v_name);
   end if;
   v_slug := case
@@ -61,9 +66,9 @@ begin
   end if;
   return jsonb_build_object(
     'status', v_plan.status, 'differences', v_plan.differences, 'updates', v_updates
-  ) || case
-    when v_plan.status = 'versioned'
-      then jsonb_build_object('version', split_part(v_slug, '@', 2)::int)
+  ) || case v_plan.status
+    when 'versioned' then jsonb_build_object('version', split_part(v_slug, '@', 2)::int)
+    when 'recompiled' then jsonb_build_object('open_runs', v_open_runs)
     else '{}'
   end;
 exception when data_exception then
