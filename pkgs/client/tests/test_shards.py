@@ -118,6 +118,15 @@ async def test_lists_are_of_all_shards_the_newest_first(shards, hands, greet):
         assert await client.schema_version() >= 1
 
 
+async def test_an_idempotency_key_is_of_one_shard_whatever_version_is_started(shards, hands, greet):
+    async with AsyncShardedClient(shards) as client:
+        for number in range(10):
+            key = f"order {number}"
+            first = await client.start_flow(greet, "you", idempotency_key=key)
+            again = await client.start_flow("greet@1", "you", idempotency_key=key)
+            assert again.run_id == first.run_id
+
+
 async def test_a_shard_that_is_added_loses_no_run_and_no_key(shards, hands, greet):
     keys = [f"order {number}" for number in range(20)]
     old = {"left": shards["left"]}

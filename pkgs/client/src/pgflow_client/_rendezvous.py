@@ -12,6 +12,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from pgflow_client._functions.versions import name_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -40,9 +42,9 @@ def id_of(run_id: UUID) -> bytes:
 
 
 def key_of(flow_slug: str, idempotency_key: str) -> bytes:
-    """Return the key of all starts of a flow with one idempotency key."""
-    # A slug has no zero byte in it, and no UUID is as long.
-    return f"{flow_slug}\0{idempotency_key}".encode().ljust(17, b"\0")
+    """Return the key of all starts of a flow, in any version, with one idempotency key."""
+    # A name has no zero byte in it, and no UUID is as long.
+    return f"{name_of(flow_slug)}\0{idempotency_key}".encode().ljust(17, b"\0")
 
 
 def new_run_id(names: Collection[str], wanted: Collection[str]) -> UUID:

@@ -48,8 +48,8 @@ class ShardedClient(Client):
     there is no connection to one, to another. Those that could not be reached in the last few
     seconds are tried last. Nothing is started twice, so where a connection is lost after something
     may have been sent, the error is raised. `start_flows` starts those without either on one shard,
-    all or none; where it has to divide them, that goes for each shard, and it may be called again
-    with the same ids or keys after an error.
+    all or none; where it has to divide them, that goes for each shard. After an error it may be
+    called again with the same keys. Ids alone are refused by a shard that has their runs by then.
 
     Attributes:
         shards: A client of each shard alone, by name.
