@@ -4,9 +4,9 @@
 -- the flow's row, and a check for each row would cost as much as the row. On runs it could even
 -- deadlock: the second write of a run in a transaction would lock its flow after the run.
 -- For the same reason their CHECKs are only the shortest: PostgreSQL reads the text of each anew in
--- each statement that writes, which made up 54 of the 133 us of a start. What else must hold of them
--- (that each ends once, that an output is of something completed, ...) is what the tests look for
--- after everything that they do.
+-- each statement that writes, which made up 54 of the 133 us of a start. What else must hold of
+-- them (that each ends once, that an output is of something completed, ...) is what the tests look
+-- for after everything that they do.
 --
 -- They are analyzed late: plans are kept, and one made for a table that is known to have ten rows
 -- would still read all of it when it has a million. Of a table that was never analyzed the planner
