@@ -137,6 +137,26 @@ def test_work_that_nobody_does_is_told(conn: psycopg.Connection[Any]):
     assert "1 tasks" in lost.says
 
 
+def test_a_worker_that_serves_a_retired_version_alone_is_told(conn: psycopg.Connection[Any]):
+    for steps in ("a", "b"):
+        conn.execute(
+            "select pgflow.ensure_flow_compiled('made', jsonb_build_object("
+            "'steps', jsonb_build_array(jsonb_build_object('slug', %s::text))), "
+            "make_version => true)",
+            (steps,),
+        )
+    conn.execute("select pgflow.retire_flow_version('made', 1)")
+    conn.execute("select pgflow.register_worker(gen_random_uuid(), array['made', 'made@2'], 'new')")
+    assert severities("workers", conn) == ["good"]
+    conn.execute("select pgflow.register_worker(gen_random_uuid(), array['made'], 'old')")
+    (told, _) = of("workers", findings(conn))
+    assert (told.severity, told.says) == (
+        "warning",
+        "old serves version 1 of made, which is retired",
+    )
+    assert "pgflow flows use made 1" in (told.advice or "")
+
+
 def test_the_command_exits_with_3_where_something_should_be_done(
     pgflow: Command, conn: psycopg.Connection[Any]
 ):

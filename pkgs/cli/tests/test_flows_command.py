@@ -157,6 +157,9 @@ def test_versions_are_compared_with_each_other_and_with_the_code(
     same = pgflow("flows", "diff", "old:flow", "1")
     assert (same.code, same.out) == (0, "The structure is the same.\n")
     assert pgflow("flows", "diff", "shop", "1", "3").code == 1
+    unknown = pgflow("flows", "diff", "ghost")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "flow ghost does not exist" in unknown.err
     assert pgflow("flows", "diff", "old:flow", "1", "2").code == 2
 
 
@@ -176,6 +179,9 @@ def test_a_version_is_retired_and_put_to_use_again(pgflow: Command, write: Write
     assert [each["is_current"] for each in versions(pgflow).values()] == [False, True]
     pgflow("flows", "use", "shop", "2")
     pgflow("flows", "retire", "shop", "1")
+    conn.execute("select pgflow.register_worker(gen_random_uuid(), array['shop'], 'old')")
+    shown = pgflow("workers").out
+    assert "old serves version 1 of shop, which is retired, and no other of that flow." in shown
     retired = pgflow("start", "shop@1", "1").err
     assert "version 1 of flow shop is retired" in retired
     assert "start the flow by its name alone" in retired

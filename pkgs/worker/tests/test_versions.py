@@ -171,6 +171,25 @@ def test_old_code_goes_on_with_its_version_and_says_that_new_runs_take_another(
     assert conn.execute("select count(*) from pgflow.flows").fetchone() == (2,)
 
 
+def test_old_code_says_that_its_version_is_retired_and_what_to_do(
+    db: str, conn: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+):
+    async def start_late() -> None:
+        gate = Gate()
+        flow, changed = greeting(gate), greeting(gate, "side")
+        for code in (flow, changed):
+            async with served(db, code):
+                pass
+        conn.execute("select pgflow.retire_flow_version('greeting', 1)")
+        async with served(db, flow):
+            pass
+
+    asyncio.run(start_late())
+    assert caplog.text.count("this code of flow greeting is version 1, which is retired") == 1
+    assert "pgflow flows use greeting 1" in caplog.text
+    assert "and new runs take" not in caplog.text
+
+
 @pytest.mark.parametrize("limited", ["greeting", "greeting.first"])
 def test_a_limit_holds_for_all_versions_of_a_flow_together(
     db: str, conn: psycopg.Connection[Any], limited: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pgflow_cli.columns import lay_out
 from pgflow_cli.printing import paint, printable, spell_seconds
+from pgflow_cli.retired import serving_retired
 from pgflow_cli.watching import COLORS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "overview_lines",
+    "retired_lines",
     "run_lines",
     "summary_lines",
     "unserved_lines",
@@ -122,6 +124,15 @@ def unserved_lines(versions: Sequence[FlowVersion]) -> Iterator[str]:
             runs = "run waits" if each.open_runs == 1 else "runs wait"
             slug = f"version {each.version} of {each.flow}"
             yield f"No worker serves {slug}: {each.open_runs:,} {runs}."
+
+
+def retired_lines(
+    workers: Sequence[WorkerOverview], versions: Sequence[FlowVersion]
+) -> Iterator[str]:
+    """Give a line for each worker and flow of which it serves what is retired, and nothing else."""
+    for worker, each in serving_retired(workers, versions):
+        slug = f"version {each.version} of {each.flow}"
+        yield f"{worker.place} serves {slug}, which is retired, and no other of that flow."
 
 
 def _version_row(version: FlowVersion) -> tuple[object, ...]:

@@ -93,7 +93,14 @@ def _tell(flow_slug: str, matches: list[VersionMatch]) -> None:
     """Say which versions the worker serves, where that goes without saying no longer."""
     own = next((each for each in matches if each.is_own), None)
     current = next((each for each in matches if each.is_current), None)
-    if own is not None and not own.is_current:
+    if own is not None and own.is_retired:
+        logger.warning(
+            "this code of flow %s is version %d, which is retired: no run of it starts or goes on; "
+            "run the code of a version that is in use, or bring this one back: "
+            "pgflow flows use %s %d",
+            *(flow_slug, own.version, flow_slug, own.version),
+        )
+    elif own is not None and not own.is_current:
         taken = f"version {current.version}" if current is not None else "none"
         logger.warning(
             "this code of flow %s is version %d, and new runs take %s; to have them take it: "

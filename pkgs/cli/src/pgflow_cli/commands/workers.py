@@ -21,7 +21,7 @@ def workers(*, database_url: str | None, as_json: bool) -> None:
     from pgflow_cli.database import connect
     from pgflow_cli.printing import print_json
     from pgflow_cli.ready import ready_database, telling_of
-    from pgflow_cli.tables import unserved_lines, worker_lines
+    from pgflow_cli.tables import retired_lines, unserved_lines, worker_lines
 
     database = ready_database(database_url)
     with telling_of(database), connect(database.url) as conn:
@@ -31,7 +31,7 @@ def workers(*, database_url: str | None, as_json: bool) -> None:
     if not as_json:
         for line in worker_lines(listed, loads):
             click.echo(line)
-        for line in unserved_lines(versions):
+        for line in (*unserved_lines(versions), *retired_lines(listed, versions)):
             click.echo(line)
         return
     print_json(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pgflow_client.overview import read_workers
 from pgflow_client.upkeep import read_queue_depths, read_worker_loads
-from pgflow_client.versions import name_of
+from pgflow_client.versions import name_of, read_flow_versions
 
 from pgflow_cli.doctor.finding import bad, good, note, warning
+from pgflow_cli.retired import serving_retired
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -37,6 +38,14 @@ def examine_work(conn: Connection[Any]) -> Iterator[Finding]:
             yield warning("workers", says, "others take its tasks over within seconds; look again")
         else:
             yield note("workers", f"{says}: others have taken over what it held")
+    for worker, version in serving_retired(workers, read_flow_versions(conn)):
+        name, number = version.flow, version.version
+        yield warning(
+            "workers",
+            f"{worker.place} serves version {number} of {name}, which is retired",
+            "run the code of a version that is in use, or bring this one back: "
+            f"`pgflow flows use {name} {number}`",
+        )
     waiting = [each for each in read_queue_depths(conn) if each.ready or each.delayed]
     for each in waiting:
         if each.flow_slug not in served:

@@ -42,7 +42,7 @@ select pgflow.retire_flow_version(
 """
 _MATCH_VERSIONS: Final = """
 select matched.version_slug, matched.version, matched.is_current, matched.is_own, matched.misfits,
-  matched.has_runs, matched.is_served
+  matched.has_runs, matched.is_served, matched.is_retired
 from pgflow.match_flow_versions(%s::text, %s::jsonb) as matched
 """
 
@@ -88,6 +88,7 @@ class VersionMatch(NamedTuple):
         misfits: Why the worker's handlers cannot serve it; empty where they can.
         has_runs: Whether it has runs that have not ended.
         is_served: Whether a worker serves it that is alive.
+        is_retired: Whether it is retired, as only the own version can be.
     """
 
     slug: str
@@ -97,6 +98,7 @@ class VersionMatch(NamedTuple):
     misfits: list[str]
     has_runs: bool
     is_served: bool
+    is_retired: bool
 
 
 def name_of(flow_slug: str) -> str:

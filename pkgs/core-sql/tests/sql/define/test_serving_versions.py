@@ -85,6 +85,6 @@ def test_old_code_serves_its_own_version_alone(pg: Engine):
 def test_retired_versions_are_served_by_nobody_but_the_code_that_has_no_other(pg: Engine):
     two_versions(pg)
     pg.call("retire_flow_version", "site", 1)
-    question = "select version, is_own from pgflow.match_flow_versions('site', %s)"
-    assert pg.rows(question, Jsonb(shape(A))) == [(2, True)]
-    assert pg.rows(question, Jsonb(shape(A, B))) == [(2, False), (1, True)]
+    question = "select version, is_own, is_retired from pgflow.match_flow_versions('site', %s)"
+    assert pg.rows(question, Jsonb(shape(A))) == [(2, True, False)]
+    assert pg.rows(question, Jsonb(shape(A, B))) == [(2, False, False), (1, True, True)]

@@ -8,14 +8,15 @@
 --   is that of the shape. misfits: why the handlers cannot serve it, one sentence each; empty for
 --   the own version, and for older ones whose handlers would be called in the same way. has_runs:
 --   whether it has runs that have not ended. is_served: whether a worker serves it that is alive.
---   No row where there is no such flow.
+--   is_retired: whether it is retired, as only the own version can be. No row where there is no
+--   such flow.
 -- Errors: PF005 the shape cannot be read.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.match_flow_versions(flow_slug text, shape jsonb)
 returns table (
   version_slug text, version int, is_current boolean, is_own boolean, misfits text [],
-  has_runs boolean, is_served boolean
+  has_runs boolean, is_served boolean, is_retired boolean
 )
 language plpgsql
 security definer
@@ -38,7 +39,8 @@ begin
       else pgflow._handler_misfits(flow.flow_slug, match_flow_versions.shape)
     end,
     pgflow._count_open_runs(flow.flow_slug, 1) > 0,
-    pgflow._count_servers(flow.flow_slug) > 0
+    pgflow._count_servers(flow.flow_slug) > 0,
+    flow.retired_at is not null
   from pgflow.flows as flow
   left join pgflow.flows as own on own.flow_slug = v_own
   where flow.flow_name = match_flow_versions.flow_slug
