@@ -4,15 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from pgflow_cli.embedded import EmbeddedServer
 from pgflow_cli.exports import TOOLS, core_pieces, flow_pieces, plan_export, write_export
 from pgflow_core_sql import Migrator
 from pgflow_dsl import Flow
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.support.proxy import proxy
 
 ALEMBIC_ENV = """
 import os
@@ -67,15 +71,18 @@ def tricky() -> Flow[str]:
 class Shop:
     """A project of a team that uses one of the tools, with a database that has nothing yet."""
 
-    def __init__(self, root: Path, url: str) -> None:
+    def __init__(self, root: Path, url: str, tcp_url: str) -> None:
         self.root = root
         self.url = url
+        # For those that do not know Unix sockets.
+        self.tcp_url = tcp_url
 
-    def run(self, *words: str | Path) -> str:
+    def run(self, *words: str | Path, **env: str) -> str:
         done = subprocess.run(
             words,
             cwd=self.root,
-            env={**os.environ, "URL": self.url, "PYTHONPATH": str(self.root)},
+            env={**os.environ, "URL": self.url, "PYTHONPATH": str(self.root), **env},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
         )
@@ -83,7 +90,7 @@ class Shop:
         return done.stdout
 
     def apply_plain(self, folder: Path) -> None:
-        """As `psql` and the Supabase CLI do: file by file, by name."""
+        """As `psql` does: file by file, by name."""
         for path in sorted(folder.iterdir()):
             with psycopg.connect(self.url, autocommit=True, client_encoding="UTF8") as conn:
                 conn.execute(path.read_bytes())
@@ -92,6 +99,20 @@ class Shop:
 def plain(shop: Shop) -> tuple[Path, Callable[[], object]]:
     folder = shop.root / "sql"
     return folder, lambda: shop.apply_plain(folder)
+
+
+def supabase(shop: Shop) -> tuple[Path, Callable[[], object]]:
+    program = shutil.which("supabase")
+    if program is None:
+        pytest.skip("the Supabase CLI is not installed here (npm install --global supabase)")
+    folder = shop.root / "supabase" / "migrations"
+    folder.mkdir(parents=True)
+    (folder.parent / "config.toml").write_text('project_id = "shop"\n')
+    return folder, lambda: shop.run(
+        *(program, "db", "push", "--yes", "--db-url", shop.tcp_url),
+        HOME=str(shop.root),
+        SUPABASE_TELEMETRY_DISABLED="1",
+    )
 
 
 def alembic(shop: Shop) -> tuple[Path, Callable[[], object]]:
@@ -122,7 +143,7 @@ def dbmate(shop: Shop) -> tuple[Path, Callable[[], object]]:
 
 PROJECTS = {
     "sql": plain,
-    "supabase": plain,
+    "supabase": supabase,
     "alembic": alembic,
     "django": django,
     "dbmate": dbmate,
@@ -130,9 +151,12 @@ PROJECTS = {
 
 
 @pytest.fixture
-def shop(tmp_path: Path, db: str, conn: psycopg.Connection[Any]) -> Shop:
+def shop(
+    tmp_path: Path, postgres: EmbeddedServer, db: str, conn: psycopg.Connection[Any]
+) -> Iterator[Shop]:
     conn.execute("drop schema pgflow cascade")
-    return Shop(tmp_path, db)
+    with proxy(postgres) as tcp:
+        yield Shop(tmp_path, db, tcp.url(str(conninfo_to_dict(db)["dbname"])))
 
 
 def export(tool: str, folder: Path, pieces: list[Any]) -> None:
