@@ -162,6 +162,39 @@ def test_runs_of_a_month_that_had_no_partition_move_into_it(history: History):
     assert [task.run_id for task in history.claim()] == [early]
 
 
+def test_months_that_nobody_kept_get_partitions_if_runs_were_started_in_them(history: History):
+    forget_last_months(history)
+    runs = {history.start_at(months_ago(number)) for number in (5, 3, 1)}
+    made = history.until_none("create_partitions", "0 days")
+    assert [name for name in made if name.startswith("runs_")] == [
+        partition_name("runs", months_ago(number)) for number in (3, 1, 0)
+    ]
+    for table in TABLES:
+        assert history.value(f"select count(*) from pgflow_partitions.{table}_default") == 0
+    assert {task.run_id for task in history.claim()} == runs
+
+
+def test_a_month_that_nobody_kept_is_not_dropped_before_all_of_it_has_moved_there(
+    history: History,
+):
+    forget_last_months(history)
+    history.end(history.start_at(months_ago(2)))
+    while history.call("create_partitions") is not None:
+        history.call("drop_partitions", "0 days")
+    history.drop("0 days")
+    for table in TABLES:
+        assert history.value(f"select count(*) from pgflow.{table}") == 0, table
+
+
+def forget_last_months(history: History) -> None:
+    """Take away the partitions of four months, as if nobody had made them."""
+    for table in TABLES:
+        for number in range(4):
+            name = "pgflow_partitions." + partition_name(table, months_ago(number))
+            history.conn.execute(f"alter table pgflow.{table} detach partition {name}")
+            history.conn.execute(f"drop table {name}")
+
+
 def test_a_run_of_a_dropped_month_that_comes_late_is_not_lost(history: History):
     history.until_none("create_partitions")
     history.end(history.start_at(months_ago(7)))

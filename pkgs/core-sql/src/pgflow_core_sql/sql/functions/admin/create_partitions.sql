@@ -1,5 +1,7 @@
 -- Make the next partition that is missing for this month and those to come, of one table.
 --
+-- Also for months that went by while nobody called this, if runs were started in them: these are in
+-- the default partition, where no month of them could be dropped.
 -- One at a time, in a transaction of its own: whoever held what belongs to one table and waited for
 -- another would meet a worker that does the same the other way round.
 --
@@ -34,11 +36,7 @@ begin
     named.name, to_char(month.starts, '"' || named.name || '_"YYYYMM') as partition_name,
     bound.first_id, pgflow._month_bound(month.starts at time zone 'UTC', 1) as end_id
   into v_next
-  from generate_series(
-    date_trunc('month', now() at time zone 'UTC'),
-    (now() + create_partitions.ahead) at time zone 'UTC',
-    '1 month'
-  ) as month (starts)
+  from pgflow._months_to_partition(create_partitions.ahead) as month
   cross join lateral (
     select pgflow._month_bound(month.starts at time zone 'UTC', 0) as first_id
   ) as bound
@@ -48,7 +46,8 @@ begin
     where made.table_name = named.name and made.end_id > bound.first_id
       and (made.first_id <= bound.first_id or made.first_id is null)
   )
-  order by month.starts, named.place
+  -- A month that is over could be dropped as soon as its runs have a partition, so they come last.
+  order by month.starts, case when month.is_over then -named.place else named.place end
   limit 1;
   if not found then
     return null;
