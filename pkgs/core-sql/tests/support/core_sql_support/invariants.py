@@ -51,6 +51,21 @@ ran as (
     ) as leaves
   from pgflow.runs as run
 )
+select 'a status is a known one', run_id, null from ran
+where status not in ('started', 'completed', 'failed', 'cancelled')
+union all
+select 'a status is a known one', run_id, step_slug from counted
+where status not in ('created', 'started', 'completed', 'failed', 'skipped', 'cancelled')
+union all
+select 'a status is a known one', run_id, step_slug from pgflow.step_tasks
+where status not in ('queued', 'started', 'completed', 'failed', 'skipped', 'cancelled')
+union all
+select 'no counter is negative', run_id, step_slug from counted
+where least(remaining_tasks, initial_tasks, remaining_deps) < 0
+union all
+select 'no counter is negative', run_id, step_slug from pgflow.step_tasks
+where least(attempts_count, released_count, requeued_count) < 0
+union all
 select 'each step has a state', run_id, null from ran where steps <> states
 union all
 select 'remaining_steps counts open steps', run_id, null from ran

@@ -1,4 +1,4 @@
--- Check inputs, ids, options and idempotency keys, and start runs of one flow.
+-- Check ids, options and idempotency keys, and start runs of one flow.
 --
 -- Parameters: as those of start_flows.
 -- Returns: the ids of the runs, in the order of the inputs.
@@ -18,9 +18,20 @@ declare
   v_run_ids uuid[] := _check_and_start.run_ids;
   v_keyed record;
 begin
-  v_slug := pgflow._check_inputs(
-    _check_and_start.flow_slug, _check_and_start.inputs, _check_and_start.run_ids
-  );
+  v_slug := pgflow._hold_flow(_check_and_start.flow_slug);
+  if v_run_ids is not null then
+    perform pgflow._check_run_ids(
+      _check_and_start.flow_slug, cardinality(_check_and_start.inputs), v_run_ids
+    );
+  elsif cardinality(_check_and_start.inputs) = 1 then
+    v_run_ids := array[pgflow._new_run_id()];
+  else
+    select array_agg(new.run_id order by new.run_id) into v_run_ids
+    from (
+      select pgflow._new_run_id() as run_id
+      from generate_series(1, cardinality(_check_and_start.inputs))
+    ) as new;
+  end if;
   if num_nonnulls(_check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context,
     _check_and_start.idempotency_keys, _check_and_start.key_lifetime) > 0 then
     perform pgflow._check_start_options(
@@ -29,17 +40,11 @@ begin
       _check_and_start.key_lifetime
     );
   end if;
-  if v_run_ids is null then
-    select array_agg(new.run_id order by new.run_id) into v_run_ids
-    from (
-      select pgflow._new_run_id() as run_id
-      from generate_series(1, cardinality(_check_and_start.inputs))
-    ) as new;
-  end if;
   if _check_and_start.idempotency_keys is null then
     perform pgflow._start_runs(
-      v_slug, _check_and_start.inputs, v_run_ids, _check_and_start.priority,
-      _check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context
+      _check_and_start.flow_slug, v_slug, _check_and_start.inputs, v_run_ids,
+      _check_and_start.priority, _check_and_start.tags, _check_and_start.delay,
+      _check_and_start.trace_context
     );
     return v_run_ids;
   end if;
@@ -56,12 +61,13 @@ begin
     where each.is_new
   ) as new;
   perform pgflow._start_runs(
-    v_slug, v_keyed.inputs, v_keyed.run_ids, _check_and_start.priority,
-    _check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context
+    _check_and_start.flow_slug, v_slug, v_keyed.inputs, v_keyed.run_ids,
+    _check_and_start.priority, _check_and_start.tags, _check_and_start.delay,
+    _check_and_start.trace_context
   );
   return v_keyed.owners;
 end
 $$;
 
 comment on function pgflow._check_and_start is
-'Check inputs, ids, options and idempotency keys, and start runs of one flow.';
+'Check ids, options and idempotency keys, and start runs of one flow.';

@@ -39,7 +39,8 @@ declare
 begin
   v_run_id := (pgflow._check_and_start(
     start_flow.flow_slug, array[start_flow.input],
-    array[coalesce(start_flow.run_id, pgflow._new_run_id())], start_flow.priority,
+    case when start_flow.run_id is not null then array[start_flow.run_id] end,
+    start_flow.priority,
     start_flow.tags, start_flow.delay, start_flow.trace_context,
     case when start_flow.idempotency_key is not null then array[start_flow.idempotency_key] end,
     start_flow.key_lifetime

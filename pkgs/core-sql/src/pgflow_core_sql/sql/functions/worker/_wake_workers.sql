@@ -10,12 +10,10 @@ returns void
 language plpgsql
 as $$
 begin
-  perform pg_notify('pgflow_tasks', sleeping.flow_slug)
-  from (
-    select distinct waiting.flow_slug
-    from pgflow.waiting_workers as waiting
-    where waiting.flow_slug = any (_wake_workers.flow_slugs)
-  ) as sleeping;
+  -- Of notifications that are alike, a transaction sends one.
+  perform pg_notify('pgflow_tasks', waiting.flow_slug)
+  from pgflow.waiting_workers as waiting
+  where waiting.flow_slug = any (_wake_workers.flow_slugs);
 end
 $$;
 
