@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.house.workspace import ROOT
 
 FENCE = re.compile(
-    r"^(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?"
+    r"^(?:<!-- (?:not run: (?P<reason>[^\n]+?)|may end with (?P<code>\d+)) -->\n+)?"
     r"(?P<indent> *)```(?P<language>\w+)(?P<words>[^\n]*)\n"
     r"(?P<body>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -32,6 +32,7 @@ class Block:
         text: Its text, with what it includes.
         includes: Files that it includes, each of which is tested in its own right.
         reason: Why it is not run; None where it is.
+        codes: What its commands may end with.
     """
 
     page: Path
@@ -41,6 +42,7 @@ class Block:
     text: str
     includes: tuple[str, ...]
     reason: str | None
+    codes: tuple[int, ...] = (0,)
 
 
 def pages() -> list[Path]:
@@ -62,6 +64,7 @@ def blocks(page: Path) -> Iterator[Block]:
             text=INCLUDE.sub(lambda each: (ROOT / each[1]).read_text().rstrip(), body),
             includes=tuple(INCLUDE.findall(body)),
             reason=found["reason"],
+            codes=(0, int(found["code"])) if found["code"] else (0,),
         )
 
 

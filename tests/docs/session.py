@@ -41,8 +41,9 @@ VOLATILE = [
 SERVERS = re.compile(r"postgresql://(?:(\w+)@)?(?:localhost|(\w+)\.internal)/(\w+)")
 # What is there without a network. Commands of other programs have to say why they are not run.
 PROGRAMS = {"pgflow", "psql", "python", "pytest", "alembic"}
-# Runs until it is told to stop.
-SERVING = ["pgflow", "worker"]
+# Run until they are told to stop.
+SERVING = (["pgflow", "worker"], ["pgflow", "dev"])
+EXPORT = re.compile(r"export (\w+)=\$\((.+)\)$")
 
 # How to tell that a file is one of its kind. `text` is what people read.
 READ: dict[str, Callable[[str], object]] = {
@@ -121,7 +122,7 @@ class Reader:
         """Do what a block says."""
         if block.language == "console":
             for command, shown in commands(block.text):
-                self.type(command, shown)
+                self.type(command, shown, block.codes)
         elif block.language == "sql":
             url, who = self.database_url, re.match(r"as (\w+)$", block.title or "")
             if who:
@@ -168,18 +169,36 @@ class Reader:
         finally:
             os.chdir(before)
 
-    def type(self, command: str, shown: str) -> None:
+    def type(self, command: str, shown: str, codes: tuple[int, ...] = (0,)) -> None:
         """Type a command, and compare what it prints with what is shown."""
-        words = shlex.split(command, comments=True)
-        assert words[0] in PROGRAMS, f"say why it is not run: {command}"
-        command = SERVERS.sub(self.reach, command)
-        if words[:2] == SERVING:
-            self.serve(shlex.split(command, comments=True))
+        if exported := EXPORT.match(command):
+            self.env[exported[1]] = self.print_of(exported[2], (0,)).strip()
             return
+        typed = command.removeprefix("uv run ")
+        if "RUN_ID" in typed:
+            typed = typed.replace("RUN_ID", self.newest_run())
+        typed = SERVERS.sub(self.reach, typed)
+        words = shlex.split(typed, comments=True)
+        assert words[0] in PROGRAMS, f"say why it is not run: {command}"
+        if words[:2] in SERVING:
+            self.serve(words)
+            return
+        printed = self.print_of(typed, codes)
+        if shown.strip() and masked(printed) != masked(shown):
+            self.stale.append((command, shown, printed))
+
+    def print_of(self, command: str, codes: tuple[int, ...]) -> str:
+        """Run a command to its end, and return what it prints."""
         done = self.start(command, shell=True)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        if shown.strip() and masked(done.stdout) != masked(shown):
-            self.stale.append((command, shown, done.stdout))
+        assert done.returncode in codes, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def newest_run(self) -> str:
+        """Return what `RUN_ID` stands for."""
+        with psycopg.connect(self.database_url) as conn:
+            found = conn.execute("select max(run_id::text) from pgflow.runs").fetchone()
+        assert found is not None
+        return str(found[0])
 
     def reach(self, spelt: "re.Match[str]") -> str:
         """Return the URL of a database on the test's server."""
@@ -212,6 +231,8 @@ class Reader:
         """Start a worker, and go on when it serves."""
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("w") as file:
-            worker = subprocess.Popen(words, cwd=self.folder, env=self.env, stderr=file)
+            worker = subprocess.Popen(
+                words, cwd=self.folder, env=self.env, stdout=file, stderr=file
+            )
         self.workers.append(worker)
         until(lambda: " serves " in log.read_text(), timedelta(seconds=60))

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results"
-WIDTH, BAR, NAMES = 720, 26, 300
+WIDTH, BAR, ROW = 480, 16, 42
 PEERS = ("DBOS", "pgqueuer", "absurd", "procrastinate", "raw limit", "bare")
 TITLES = {
     "W1": "Runs of one step, drained",
@@ -88,23 +88,23 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def plot(title: str, rows: list[Row]) -> str:
-    """Draw bars; all rows of a group have one unit, and so one scale."""
+    """Draw bars, each below its name, so that a phone shows them; all have one scale."""
     largest = max(row[1] for row in rows) or 1
-    height = BAR * len(rows) + 12
+    height = ROW * len(rows) + 6
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'viewBox="0 0 {WIDTH} {height}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="13"><title>{escape(title)}</title>'
     ]
     for place, (label, value, unit, _) in enumerate(rows):
-        top = 6 + BAR * place
-        length = max(2.0, (WIDTH - NAMES - 130) * value / largest)
+        top = ROW * place
+        length = max(2.0, (WIDTH - 140) * value / largest)
         colour = "#4f7fd9" if not label.startswith(PEERS) else "#9aa3b2"
         out += [
-            f'<text x="{NAMES - 8}" y="{top + 17}" text-anchor="end" fill="#7b8698">'
-            f"{escape(label[:44])}</text>",
-            f'<rect x="{NAMES}" y="{top + 4}" width="{length:.1f}" height="{BAR - 8}" rx="3" '
+            f'<text x="0" y="{top + 15}" fill="#7b8698">{escape(label)}</text>',
+            f'<rect x="0" y="{top + 21}" width="{length:.1f}" height="{BAR}" rx="3" '
             f'fill="{colour}"/>',
-            f'<text x="{NAMES + length + 6:.1f}" y="{top + 17}" fill="#7b8698">'
+            f'<text x="{length + 6:.1f}" y="{top + 34}" fill="#7b8698">'
             f"{number(value)} {escape(unit)}</text>",
         ]
     return "\n".join([*out, "</svg>"])

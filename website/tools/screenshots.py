@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pgflow_client import Client, RunFailed
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -84,6 +84,7 @@ def shoot_live_run(page: Page, base: str, client: Client) -> None:
     run = client.start_flow("order", an_order(42, ["cup", "vase", "book", "lamp", "pen"]))
     page.goto(f"{base}/runs/{run.run_id}")
     page.locator(".dag-step.is-started", has_text=re.compile("[12] of 5")).wait_for()
+    settle(page)
     page.screenshot(path=IMAGES / "run-live.png")
     page.locator(".run-head .status.is-completed").wait_for()
 
@@ -102,7 +103,24 @@ def shoot_pages(page: Page, base: str, failed: object) -> None:
         if name == "run-failed":
             page.locator(".dag-step", has_text="pack").click()
             page.locator(".failures").wait_for()
-        page.screenshot(path=IMAGES / f"{name}.png")
+        settle(page)
+        page.screenshot(path=IMAGES / f"{name}.png", clip=down_to_the_end(page))
+
+
+def settle(page: Page) -> None:
+    """Wait until colours have changed."""
+    page.evaluate(
+        "Promise.allSettled(document.getAnimations()"
+        ".filter(each => 'transitionProperty' in each).map(each => each.finished))"
+    )
+
+
+def down_to_the_end(page: Page) -> FloatRect:
+    """Return what a picture shows: the window, without what is empty below a short page."""
+    size = page.viewport_size
+    assert size is not None
+    end = page.evaluate("document.querySelector('main').getBoundingClientRect().bottom")
+    return {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], end)}
 
 
 def shoot_phone(page: Page, base: str, failed: object) -> None:
