@@ -158,7 +158,10 @@ class Reader:
             assert done.returncode == 0, done.stderr
             return
         code = compile(
-            block.text, f"{block.page.name}:{block.line}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            SERVERS.sub(self.reach, block.text),
+            f"{block.page.name}:{block.line}",
+            "exec",
+            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
         )
         before = os.getcwd()
         os.chdir(self.folder)

@@ -103,7 +103,7 @@ NOT_RUN = {
     "README.md": 1,
     "website/docs/concepts/performance.md": 2,
     "website/docs/deploy/kubernetes.md": 3,
-    "website/docs/deploy/nodes.md": 4,
+    "website/docs/deploy/nodes.md": 1,
     "website/docs/deploy/serverless.md": 2,
     "website/docs/deploy/supabase.md": 1,
     "website/docs/deploy/workers.md": 1,

@@ -34,14 +34,15 @@ def pages() -> dict[str, str]:
         **figures.pages(),
         **states.pages(),
         **tutorials.pages(),
-        "chaos-figures.txt": chaos_figures(),
+        "chaos-figures.txt": first_table("website/docs/chaos.md", "| What |"),
+        "speed.txt": first_table("README.md", "| | |"),
     }
 
 
-def chaos_figures() -> str:
-    """Return the first table of the page that the chaos suite has written."""
-    text = (ROOT / "website/docs/chaos.md").read_text()
-    return next(part for part in text.split("\n\n") if part.startswith("|"))
+def first_table(document: str, head: str) -> str:
+    """Return the first table of a document that begins with these words."""
+    text = (ROOT / document).read_text()
+    return next(part for part in text.split("\n\n") if part.startswith(head))
 
 
 def places(entries: list[Any]) -> Iterator[str]:
