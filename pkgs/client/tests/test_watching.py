@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pgflow_client import AsyncClient, RunNotFound, _marks
+from pgflow_dsl import Flow
 
 pytestmark = pytest.mark.direct("marks and notifications are what it is about")
 
@@ -24,6 +25,23 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(database, "execute", note)
     monkeypatch.setattr(watcher, "execute", note)
     return called
+
+
+@pytest.fixture
+def two_steps(hand: Any) -> Flow[int]:
+    """A flow of two steps, one after the other."""
+    flow = Flow("two_steps", input=int)
+
+    @flow.step
+    def first(number: int = flow.input) -> int:
+        return number
+
+    @flow.step
+    def second(number: int = first.output) -> int:
+        return number
+
+    hand.serve(flow)
+    return flow
 
 
 async def rest(calls: list[str]) -> None:
@@ -98,6 +116,40 @@ async def test_who_comes_to_watch_a_run_that_is_watched_already_is_told_as_well(
         first.cancel()
         hand.complete(run.run_id, "hello")
         await asyncio.gather(*others)
+
+
+async def test_who_waits_for_the_end_is_not_woken_by_what_comes_before_it(
+    db, hand, two_steps, eventually, calls, no_polling
+):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(two_steps, 1)
+        wait = asyncio.create_task(run.wait())
+        await eventually(lambda: calls.count("get_run_progress") == 2)
+        # Until it is sure that the watch is known to all, the run is asked about.
+        await rest(calls)
+        hand.complete(run.run_id, "first", 1)
+        await rest(calls)
+        assert calls.count("get_run_progress") == 2
+        hand.complete(run.run_id, "second", 2)
+        await wait
+        assert calls.count("get_run_progress") == 3
+
+
+async def test_who_wants_every_change_of_a_run_that_others_wait_for_gets_it(
+    db, hand, two_steps, eventually, calls, no_polling
+):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(two_steps, 1)
+        wait = asyncio.create_task(run.wait())
+        await eventually(lambda: calls.count("get_run_progress") == 2)
+        first = asyncio.create_task(run.step("first").wait())
+        await rest(calls)
+        hand.complete(run.run_id, "first", 1)
+        await first
+        late = asyncio.create_task(run.wait())
+        await rest(calls)
+        hand.complete(run.run_id, "second", 2)
+        await asyncio.gather(wait, late)
 
 
 async def test_who_comes_as_the_last_watcher_leaves_is_told_as_well(

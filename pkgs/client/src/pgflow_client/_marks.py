@@ -33,6 +33,7 @@ class Marks:
 
     Attributes:
         run_ids: The runs that are marked.
+        ends_only: Those of them of which only the end is notified.
     """
 
     def __init__(self, *, is_heard: bool) -> None:
@@ -43,6 +44,7 @@ class Marks:
                 no marks to renew.
         """
         self.run_ids: set[UUID] = set()
+        self.ends_only: set[UUID] = set()
         self._is_heard = is_heard
         self._fresh: set[UUID] = set()
         # For each run what has to be reached for it to be settled.
@@ -54,16 +56,21 @@ class Marks:
         self._ask_at = float("inf")
         self._renew_at = float("inf")
 
-    def add(self, run_ids: Collection[UUID]) -> None:
-        """Take in runs that have just been marked."""
+    def add(self, run_ids: Collection[UUID], *, ends_only: bool) -> None:
+        """Take in runs that have just been marked, or marked for more than their ends."""
         if not self.run_ids and self._is_heard:
             self._renew_at = time.monotonic() + RENEWAL
         self.run_ids.update(run_ids)
         self._fresh.update(run_ids)
+        if ends_only:
+            self.ends_only.update(run_ids)
+        else:
+            self.ends_only.difference_update(run_ids)
 
     def discard(self, run_ids: Collection[UUID]) -> None:
         """Forget runs whose marks have gone."""
         self.run_ids.difference_update(run_ids)
+        self.ends_only.difference_update(run_ids)
         self._fresh.difference_update(run_ids)
         for run_id in run_ids:
             self._versions.pop(run_id, None)

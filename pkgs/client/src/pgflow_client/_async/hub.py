@@ -29,19 +29,20 @@ class Hub:
         self.subscriptions: set[AsyncSubscription] = set()
         self._watcher = Watcher(database) if database.can_listen else None
 
-    def watch(self, run_id: UUID, *, wants_items: bool = False) -> Watch:
+    def watch(self, run_id: UUID, *, wants_items: bool = False, ends_only: bool = False) -> Watch:
         """Return a watch for one caller, to be entered by it.
 
         Args:
             run_id: The run.
             wants_items: Whether what the run's steps emit is of interest, too.
+            ends_only: Whether nothing but the end of the run is of interest.
 
         Raises:
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
         """
         if self.database.is_in_transaction():
             raise WaitInTransaction(run_id)
-        return Watch(run_id, self._watcher, wants_items=wants_items)
+        return Watch(run_id, self._watcher, wants_items=wants_items, ends_only=ends_only)
 
     async def close(self) -> None:
         """End what goes on by itself, and close what was opened."""

@@ -63,7 +63,7 @@ async def outlast(
         WaitTimeout: The time is up.
         DatabaseUnreachable: The database cannot be reached over the caller's connection.
     """
-    with hub.watch(run_id) as watch:
+    with hub.watch(run_id, ends_only=True) as watch:
         await Looks(hub.database, watch, flow_slug, timeout).look()
 
 

@@ -59,7 +59,7 @@ where step.state ->> 'step_slug' = %(step_slug)s::text
 _WATCH_RUNS: Final = """
 select pgflow.watch_runs(
   watcher_id => %(watcher_id)s::uuid, run_ids => %(run_ids)s::uuid[],
-  lifetime_seconds => %(lifetime_seconds)s::int
+  lifetime_seconds => %(lifetime_seconds)s::int, ends_only => %(ends_only)s::boolean
 )
 """
 _UNWATCH_RUNS: Final = """
@@ -161,12 +161,15 @@ def get_run_failure(run_id: UUID) -> Call[FailureRow | None]:
     return Call(sql=_GET_RUN_FAILURE, arguments={"run_id": run_id}, read=_failure_row)
 
 
-def watch_runs(watcher_id: UUID, run_ids: Collection[UUID], lifetime_seconds: int) -> Call[None]:
-    """Ask to be notified of changes of runs, for a while."""
+def watch_runs(
+    watcher_id: UUID, run_ids: Collection[UUID], lifetime_seconds: int, *, ends_only: bool
+) -> Call[None]:
+    """Ask to be notified of changes of runs, or of their ends alone, for a while."""
     arguments = {
         "watcher_id": watcher_id,
         "run_ids": list(run_ids),
         "lifetime_seconds": lifetime_seconds,
+        "ends_only": ends_only,
     }
     return Call(sql=_WATCH_RUNS, arguments=arguments, read=_nothing, is_write=True)
 

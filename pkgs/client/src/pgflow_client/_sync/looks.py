@@ -65,7 +65,7 @@ def outlast(
         WaitTimeout: The time is up.
         DatabaseUnreachable: The database cannot be reached over the caller's connection.
     """
-    with hub.watch(run_id) as watch:
+    with hub.watch(run_id, ends_only=True) as watch:
         Looks(hub.database, watch, flow_slug, timeout).look()
 
 

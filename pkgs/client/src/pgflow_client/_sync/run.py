@@ -114,7 +114,7 @@ class Run(RunStreams, Generic[I, O]):
             WaitInTransaction: The client is on the caller's connection, whose transaction is open.
             RunNotFound: It has been deleted, or its start was never committed.
         """
-        with self._hub.watch(self.run_id) as watch:
+        with self._hub.watch(self.run_id, ends_only=True) as watch:
             looks = Looks(self._database, watch, self.flow_slug, timeout)
             progress = looks.take_until(lambda _: False, self._saw)
         raise_end(self._database, progress)

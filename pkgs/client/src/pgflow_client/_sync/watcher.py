@@ -53,12 +53,21 @@ class Watch:
         is_served: Whether the watcher says when the run may have changed. If not, the watch has
             to look by itself.
         wants_items: Whether what the run's steps emit is of interest, too.
+        ends_only: Whether nothing but the end of the run is of interest.
         is_stopped: Whether the caller wants no more looks.
     """
 
-    def __init__(self, run_id: UUID, watcher: Watcher | None, *, wants_items: bool = False) -> None:
+    def __init__(
+        self,
+        run_id: UUID,
+        watcher: Watcher | None,
+        *,
+        wants_items: bool = False,
+        ends_only: bool = False,
+    ) -> None:
         self.run_id = run_id
         self.wants_items = wants_items
+        self.ends_only = ends_only
         self.is_served = False
         self.is_stopped: bool = False
         self._watcher = watcher
@@ -144,12 +153,12 @@ class Watcher:
         with self._lock:
             if self._is_closed:
                 raise ClientClosed
-            if watch.run_id not in self._watches:
-                self._watches[watch.run_id] = set()
+            others = self._watches.setdefault(watch.run_id, set())
+            alike = {other for other in others if watch.ends_only or not other.ends_only}
+            if not alike:
                 self._changed.add(watch.run_id)
-            others = self._watches[watch.run_id]
             # What it looks at from here on is no older than what the others were told.
-            watch.is_served = any(other.is_served for other in others)
+            watch.is_served = any(other.is_served for other in alike)
             others.add(watch)
             if self._bell is None:
                 self._bell = Bell()
@@ -238,7 +247,11 @@ class Watcher:
             self._mark(conn, marks)
             is_renewal = marks.take_renewal()
             if is_renewal:
-                self._call(conn, watch_runs(self._id, marks.run_ids, LIFETIME))
+                for run_ids, ends_only in (
+                    (marks.run_ids - marks.ends_only, False),
+                    (marks.ends_only, True),
+                ):
+                    self._write_marks(conn, run_ids, ends_only=ends_only)
             if asked := marks.due(is_renewal=is_renewal):
                 question = get_run_versions(asked, is_first=marks.is_first)
                 answer = self._call(conn, question)
@@ -257,27 +270,41 @@ class Watcher:
                 return
 
     def _mark(self, conn: Connection[Any] | None, marks: Marks) -> None:
-        fresh, kept, gone = self._take_changes(marks.run_ids)
+        fresh, fresh_ends, kept, gone = self._take_changes(marks)
         self._prompt(kept, is_served=True)
         if gone:
             if conn is not None:
                 execute(conn, unwatch_runs(self._id, gone))
             marks.discard(gone)
-        if fresh:
-            # Where nothing is heard, nobody has to be told to notify.
-            if conn is not None:
-                execute(conn, watch_runs(self._id, fresh, LIFETIME))
-            marks.add(fresh)
+        for run_ids, ends_only in ((fresh, False), (fresh_ends, True)):
+            self._write_marks(conn, run_ids, ends_only=ends_only)
+            marks.add(run_ids, ends_only=ends_only)
+
+    def _write_marks(
+        self, conn: Connection[Any] | None, run_ids: set[UUID], *, ends_only: bool
+    ) -> None:
+        # Where nothing is heard, nobody has to be told to notify.
+        if conn is not None and run_ids:
+            execute(conn, watch_runs(self._id, run_ids, LIFETIME, ends_only=ends_only))
 
     def _call(self, conn: Connection[Any] | None, call: Call[T]) -> T:
         return self._database.call(call) if conn is None else execute(conn, call)
 
-    def _take_changes(self, marked: set[UUID]) -> tuple[set[UUID], set[UUID], set[UUID]]:
-        """Return the runs to mark, those that are marked, and those whose mark has to go."""
+    def _take_changes(self, marks: Marks) -> tuple[set[UUID], set[UUID], set[UUID], set[UUID]]:
+        """Return the runs to mark, those for their ends, those to leave, and those to unmark."""
         with self._lock:
             changed, self._changed = self._changed, set()
             wanted = {run_id for run_id in changed if run_id in self._watches}
-        return wanted - marked, wanted & marked, (changed - wanted) & marked
+            ends = {
+                run_id
+                for run_id in wanted
+                if all(watch.ends_only for watch in self._watches[run_id])
+            }
+        whole = wanted - ends
+        fresh = whole - (marks.run_ids - marks.ends_only)
+        fresh_ends = ends - marks.run_ids
+        gone = (changed - wanted) & marks.run_ids
+        return fresh, fresh_ends, wanted - fresh - fresh_ends, gone
 
     def _serve_no_more(self) -> None:
         with self._lock:

@@ -191,3 +191,26 @@ def test_watching_again_prolongs_the_watch(pg: Engine):
     pg.call("watch_runs", watcher, [run_id, run_id], 1000)
     left = pg.value("select expires_at - clock_timestamp() from pgflow.run_watchers")
     assert left > timedelta(seconds=900)
+
+
+def test_who_watches_for_the_end_alone_is_told_of_nothing_else(pg: Engine, runs: Ear):
+    pg.flow("site", {"a": step(), "b": step("a"), "c": step("b")})
+    run_id = pg.start("site")
+    watcher = uuid4()
+    pg.call("watch_runs", watcher, [run_id], 60, True)
+    pg.complete((pg.claim_one("a"), 1))
+    assert runs.heard() == []
+    pg.call("watch_runs", watcher, [run_id], 60, False)
+    pg.complete((pg.claim_one("b"), 1))
+    assert runs.heard() == [str(run_id)]
+    pg.call("watch_runs", watcher, [run_id], 60, True)
+    pg.complete((pg.claim_one("c"), 1))
+    assert runs.heard() == [str(run_id)]
+
+
+def test_who_watches_for_the_end_alone_is_told_that_the_run_is_deleted(pg: Engine, runs: Ear):
+    pg.flow("site", {"a": step()})
+    run_id = pg.start("site")
+    pg.call("watch_runs", uuid4(), [run_id], 60, True)
+    pg.call("delete_flow_and_data", "site")
+    assert runs.heard() == [str(run_id)]

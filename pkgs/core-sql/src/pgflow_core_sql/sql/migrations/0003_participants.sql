@@ -48,6 +48,7 @@ create index waiting_workers_of_worker_idx on pgflow.waiting_workers (worker_id)
 create unlogged table pgflow.run_watchers (
   run_id uuid not null,
   watcher_id uuid not null,
+  ends_only boolean not null default false,
   expires_at timestamptz not null,
   primary key (run_id, watcher_id)
 );
@@ -59,4 +60,6 @@ comment on table pgflow.run_watchers is
 'Clients that watch a run: whoever changes the run notifies.';
 comment on column pgflow.run_watchers.run_id is 'The run.';
 comment on column pgflow.run_watchers.watcher_id is 'The client.';
+comment on column pgflow.run_watchers.ends_only is
+'Whether only the end of the run is of interest.';
 comment on column pgflow.run_watchers.expires_at is 'When the watch ends unless it is renewed.';

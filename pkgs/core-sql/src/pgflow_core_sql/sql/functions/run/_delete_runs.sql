@@ -13,8 +13,15 @@ language plpgsql
 set enable_seqscan to off
 as $$
 begin
-  perform pgflow._wake_watchers(_delete_runs.run_ids, 'pgflow_runs');
   delete from pgflow.run_keys as key where key.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.streams as stream where stream.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.run_reopenings as past where past.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.step_states as state where state.run_id = any (_delete_runs.run_ids);
+  delete from pgflow.runs as run where run.run_id = any (_delete_runs.run_ids);
+  perform pgflow._wake_watchers(_delete_runs.run_ids, 'pgflow_runs');
   -- A client may be prolonging its watch of several runs; what it holds expires by itself.
   delete from pgflow.run_watchers as watcher
   where watcher.ctid = any (array(
@@ -23,13 +30,6 @@ begin
     where free.run_id = any (_delete_runs.run_ids)
     for update skip locked
   ));
-  delete from pgflow.stream_items as item where item.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.streams as stream where stream.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.run_reopenings as past where past.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.task_attempts as attempt where attempt.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.step_tasks as task where task.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.step_states as state where state.run_id = any (_delete_runs.run_ids);
-  delete from pgflow.runs as run where run.run_id = any (_delete_runs.run_ids);
 end
 $$;
 

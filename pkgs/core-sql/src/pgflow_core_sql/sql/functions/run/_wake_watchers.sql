@@ -1,5 +1,7 @@
 -- Tell those who watch runs that there is something new.
 --
+-- Who waits for the end of a run is told of it alone.
+--
 -- Parameters:
 --   run_ids: the runs; may hold an id more than once.
 --   channel: pgflow_runs for changes of the runs, pgflow_streams for what their steps emit.
@@ -18,6 +20,10 @@ begin
       from pgflow.run_watchers as watcher
       where watcher.run_id = any (_wake_watchers.run_ids)
         and watcher.expires_at > clock_timestamp()
+        and (not watcher.ends_only or not exists (
+          select from pgflow.runs as run
+          where run.run_id = watcher.run_id and run.status = 'started'
+        ))
     ) as watched;
   end if;
 end

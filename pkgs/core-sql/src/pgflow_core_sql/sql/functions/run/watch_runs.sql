@@ -6,6 +6,8 @@
 --   watcher_id: id of the client.
 --   run_ids: the runs.
 --   lifetime_seconds: how long, unless the call is repeated.
+--   ends_only: whether to be notified only once a run has ended, or been deleted; NULL is false.
+--     What the last call says of a run holds.
 -- Returns: nothing. A transaction that was under way meanwhile may still commit a change without a
 --   word, so a client also looks by itself, at growing intervals.
 -- Errors: PF015 the watcher or a run is NULL.
@@ -13,7 +15,8 @@
 -- Writes: run_watchers.
 -- Idempotent: yes.
 create or replace function pgflow.watch_runs(
-  watcher_id uuid, run_ids uuid [], lifetime_seconds int default 60
+  watcher_id uuid, run_ids uuid [], lifetime_seconds int default 60,
+  ends_only boolean default false
 )
 returns void
 language plpgsql
@@ -38,8 +41,8 @@ begin
     limit 100
     for update skip locked
   );
-  insert into pgflow.run_watchers as watcher (run_id, watcher_id, expires_at)
-  select watched.run_id, watch_runs.watcher_id,
+  insert into pgflow.run_watchers as watcher (run_id, watcher_id, ends_only, expires_at)
+  select watched.run_id, watch_runs.watcher_id, coalesce(watch_runs.ends_only, false),
     v_now + make_interval(secs => coalesce(watch_runs.lifetime_seconds, 60))
   from (
     select distinct each.run_id
@@ -47,7 +50,7 @@ begin
     order by each.run_id
   ) as watched
   on conflict on constraint run_watchers_pkey do update
-  set expires_at = excluded.expires_at;
+  set ends_only = excluded.ends_only, expires_at = excluded.expires_at;
 end
 $$;
 
