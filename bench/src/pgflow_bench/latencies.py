@@ -18,9 +18,15 @@ _IDLE = 0.03
 
 
 async def pickup_ms(url: str, count: int) -> list[float]:
-    """Return the times from before a start to inside its handler."""
+    """Return the times from before a start to inside its handler, in the same process."""
+    async with worker_here(url, pickup):
+        return await picked_up_ms(url, count)
+
+
+async def picked_up_ms(url: str, count: int) -> list[float]:
+    """Return the times from before a start to inside its handler, whoever serves it."""
     times: list[float] = []
-    async with worker_here(url, pickup), AsyncClient(url) as client:
+    async with AsyncClient(url) as client:
         for _ in range(count):
             await asyncio.sleep(_IDLE)
             run = await client.start_flow(pickup, time.perf_counter())
@@ -65,9 +71,15 @@ async def _crowded_ms(url: str, count: int, same_flow: bool) -> list[float]:
 
 
 async def ended_ms(url: str, flow: Flow[Any], text: str, count: int) -> list[float]:
-    """Return the times from before a start to the result in the starter's hands."""
+    """Return the times from before a start to the sight of its end, in the same process."""
+    async with worker_here(url, flow):
+        return await seen_ended_ms(url, flow, text, count)
+
+
+async def seen_ended_ms(url: str, flow: Flow[Any], text: str, count: int) -> list[float]:
+    """Return the times from before a start to the sight of its end, whoever serves it."""
     times: list[float] = []
-    async with worker_here(url, flow), AsyncClient(url) as client:
+    async with AsyncClient(url) as client:
         for _ in range(count):
             await asyncio.sleep(_IDLE)
             began = time.perf_counter()

@@ -94,6 +94,8 @@ PLAN: Final[tuple[Measurement, ...]] = (
         ("procrastinate", "W4", "procrastinate, start to handler", 50, 300),
         ("pgflow", "W4-chain", "pgflow, chain of 5", 100, 300),
         ("dbos", "W4-chain", "DBOS, chain of 5, direct call", 50, 300),
+        ("pgflow", "W4-apart", "pgflow, start to handler in another process", 100, 300),
+        ("pgflow", "W4-chain-apart", "pgflow, chain of 5 in another process", 100, 300),
         ("pgflow", "W4-fan", "pgflow, fan-out and fan-in of 10", 100, 300),
         ("pgflow", "W4-event", "pgflow, commit to event", 100, 300),
     ),

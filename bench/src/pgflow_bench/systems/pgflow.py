@@ -11,8 +11,7 @@ import psycopg
 from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
-from pgflow_bench import cancelling, flows, histories, shapes, shards, streams
-from pgflow_bench.latencies import crowded_ms, delivered_ms, ended_ms, pickup_ms
+from pgflow_bench import cancelling, flows, histories, latencies, shapes, shards, streams
 from pgflow_bench.pruning import prune_beside_a_worker
 from pgflow_bench.serving import (
     install,
@@ -189,28 +188,44 @@ def pickup(url: str, count: int) -> Steps:
     """From before a start to inside the handler, idle."""
     install(url, flows.pickup)
     yield
-    return {"latencies_ms": asyncio.run(pickup_ms(url, count))}
+    return {"latencies_ms": asyncio.run(latencies.pickup_ms(url, count))}
+
+
+def pickup_apart(url: str, count: int) -> Steps:
+    """From before a start to inside the handler, in another process, idle."""
+    install(url, flows.pickup)
+    yield
+    with workers_elsewhere(url, flows.pickup, 1):
+        return {"latencies_ms": asyncio.run(latencies.picked_up_ms(url, count))}
 
 
 def chain_latency(url: str, count: int) -> Steps:
     """From the start of a chain of five to the sight of its end, idle."""
     install(url, flows.chain)
     yield
-    return {"latencies_ms": asyncio.run(ended_ms(url, flows.chain, "1", count))}
+    return {"latencies_ms": asyncio.run(latencies.ended_ms(url, flows.chain, "1", count))}
+
+
+def chain_apart(url: str, count: int) -> Steps:
+    """From the start of a chain of five, served by another process, to the sight of its end."""
+    install(url, flows.chain)
+    yield
+    with workers_elsewhere(url, flows.chain, 1):
+        return {"latencies_ms": asyncio.run(latencies.seen_ended_ms(url, flows.chain, "1", count))}
 
 
 def fan_latency(url: str, count: int) -> Steps:
     """From the start of a fan-out of ten to the sight of its end, idle."""
     install(url, flows.fan_out)
     yield
-    return {"latencies_ms": asyncio.run(ended_ms(url, flows.fan_out, "10", count))}
+    return {"latencies_ms": asyncio.run(latencies.ended_ms(url, flows.fan_out, "10", count))}
 
 
 def event_delivery(url: str, count: int) -> Steps:
     """From the commit of a change to its event in a watcher's hands, idle."""
     install(url, flows.one)
     yield
-    return {"latencies_ms": asyncio.run(delivered_ms(url, count))}
+    return {"latencies_ms": asyncio.run(latencies.delivered_ms(url, count))}
 
 
 def steady_load(url: str, count: int) -> Steps:
@@ -290,7 +305,7 @@ def start_in_a_crowd(*, same_flow: bool) -> protocol.Workload:
         start_runs(url, flows.crowd, [[0.0] * 100_000])
         settle(url)
         yield
-        return crowded_ms(url, count, same_flow=same_flow)
+        return latencies.crowded_ms(url, count, same_flow=same_flow)
 
     return run
 
@@ -345,6 +360,8 @@ if __name__ == "__main__":
             **{f"W3-workers-{n}": map_of_workers(n) for n in (1, 4)},
             "W4": pickup,
             "W4-chain": chain_latency,
+            "W4-apart": pickup_apart,
+            "W4-chain-apart": chain_apart,
             "W4-fan": fan_latency,
             "W4-event": event_delivery,
             "W5-finished": beside_finished,
