@@ -5,6 +5,11 @@ import json
 import re
 import subprocess
 import sys
+from types import ModuleType
+
+import pgflow_dsl
+import pgflow_worker
+import pytest
 
 from tests.house.workspace import ROOT, SQL
 
@@ -36,6 +41,13 @@ def test_every_public_function_table_error_and_command_has_its_place_in_the_refe
         assert f"## {kind}" in pages["transitions.md"]
     newest = max(path.name for path in ROOT.glob("bench/results/20*.json"))
     assert newest in pages["figures.md"]
+
+
+@pytest.mark.parametrize("module", [pgflow_dsl, pgflow_worker], ids=lambda each: each.__name__)
+def test_a_reference_that_orders_its_names_has_all_of_them(module: ModuleType):
+    page = ROOT / f"website/docs/reference/{module.__name__.removeprefix('pgflow_')}.md"
+    listed = re.findall(r"^ {8}- (\w+)$", page.read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(module.__all__)
 
 
 def test_links_of_documents_that_are_pages_lead_to_pages():
