@@ -276,6 +276,11 @@ async def test_a_reader_sees_all_of_it(db: str, hand: Hand, fan: Any):
         url = db.replace("postgresql://postgres@", f"postgresql://{role}@")
         assert role in url
         async with Inspector(url) as inspector:
+            counted = (await inspector.health()).server.connections
+            query = "select count(*) from pg_stat_activity where usename = %s"
+            (own,) = hand.conn.execute(query, (role,)).fetchone()
+            # Those of others, too, of which it is not told what they are.
+            assert counted > own
             assert await inspector.run_details(run_id) is not None
             await asyncio.gather(
                 inspector.flow_statistics(DAY),

@@ -74,7 +74,9 @@ select
   pg_notification_queue_usage(),
   (
     select count(*) from pg_stat_activity as activity
-    where activity.backend_type = 'client backend'
+    -- What kind another user's is may be hidden, but not that it is of a database.
+    where coalesce(activity.backend_type, 'client backend') = 'client backend'
+      and activity.datid is not null
   ),
   current_setting('max_connections')::int,
   (
