@@ -127,3 +127,41 @@ def test_a_flow_is_deleted_with_a_version_that_was_being_made(pg: Engine, db: st
         make_version(one, shape("b"))
         in_turn(pg.conn, one, other, lambda: other.call("delete_flow_and_data", "site"))
     assert pg.value("select count(*) from pgflow.flows") == 0
+
+
+def test_a_version_that_is_gone_when_its_retirement_begins_is_not_found(pg: Engine, db: str):
+    make_version(pg, shape("a"))
+    make_version(pg, shape("b"))
+    pg.call("use_flow_version", "site", 1)
+    with sessions(db, 2, ["site"]) as (one, other):
+        one.call("delete_flow_and_data", "site")
+        make_version(one, shape("c"))
+        with pytest.raises(psycopg.Error) as raised:
+            in_turn(pg.conn, one, other, lambda: other.call("retire_flow_version", "site", 2))
+    assert raised.value.sqlstate == "PF001"
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "select pgflow.retire_flow_version('site', 1)",
+        "select pgflow.retire_flow_version('site', 1, cancel => true)",
+        "select pgflow.delete_flow_and_data('site')",
+        """select pgflow.ensure_flow_compiled('site', '{"steps": [{"slug": "b"}]}', true)""",
+    ],
+)
+def test_nothing_is_retired_or_deleted_beside_runs_that_are_not_seen(
+    pg: Engine, db: str, level: str, call: str
+):
+    make_version(pg, shape("a"))
+    with psycopg.connect(db) as conn:
+        conn.execute(f"set transaction isolation level {level}")
+        conn.execute("select from pgflow.runs")
+        run_id = pg.start("site")
+        with pytest.raises(psycopg.Error) as raised:
+            conn.execute(call)
+    assert raised.value.sqlstate == "PF015"
+    assert level.upper() in str(raised.value)
+    assert pg.run(run_id, "status") == "started"
+    assert pg.value("select count(*) from pgflow.flows where retired_at is null") == 1

@@ -265,3 +265,23 @@ def test_a_worker_may_define_a_flow_and_not_take_it_back_to_an_older_version(db:
         made = [worker.call("use_flow_shape", "site", shape)["status"] for shape in shapes]
         assert made == ["compiled", "versioned"]
         assert denied(lambda: worker.call("use_flow_shape", "site", shapes[0]))
+
+
+def test_a_worker_defines_flows_but_deletes_no_run_by_it(pg: Engine, db: str):
+    define = "select pgflow.ensure_flow_compiled('shop', %s, true) ->> 'status'"
+    one, other = '{"steps": [{"slug": "a"}]}', '{"steps": [{"slug": "b"}]}'
+    with member_of(db, "pgflow_worker") as worker:
+        assert worker.value(define, one) == "compiled"
+        assert worker.value(define, one) == "verified"
+        run_id = pg.start("shop")
+        with pytest.raises(psycopg.Error) as refused:
+            worker.value(define, other)
+        assert refused.value.sqlstate == "PF015"
+    assert pg.run(run_id, "status") == "started"
+    # Whoever takes a role has the rights of that role.
+    pg.conn.execute("set role pgflow_worker")
+    with pytest.raises(psycopg.Error) as refused:
+        pg.value(define, other)
+    assert refused.value.sqlstate == "PF015"
+    pg.conn.execute("reset role")
+    assert pg.value(define, other) == "recompiled"

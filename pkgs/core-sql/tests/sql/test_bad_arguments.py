@@ -160,3 +160,19 @@ def test_a_timeout_beyond_what_the_server_counts_is_the_longest_it_can(site: Eng
         entered: Any = site.call("enter_attempt", task.run_id, "m", 0, 1, 2**31 - 1)
         assert entered == []
         assert site.value("show idle_in_transaction_session_timeout") == "2147483s"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"run_ids": "array[[gen_random_uuid()], [gen_random_uuid()]]"},
+        {"idempotency_keys": "array[['a', 'b']]"},
+    ],
+    ids=str,
+)
+def test_arrays_of_arrays_start_nothing(site: Engine, arguments: dict[str, str]):
+    given = {"flow_slug": "'site'", "inputs": "array['[]', '[]']::jsonb[]"} | arguments
+    error = raised(site, "start_flows", given)
+    assert error is not None
+    assert error.sqlstate == "PF008"
+    assert is_clear(error)

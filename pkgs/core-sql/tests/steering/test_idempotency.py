@@ -129,3 +129,18 @@ def test_a_key_of_no_sensible_length_is_refused(engine: Engine, chain: str, key:
         engine.value(START, chain, key)
     assert raised.value.sqlstate == "PF012"
     assert engine.value("select count(*) from pgflow.runs") == 0
+
+
+def test_a_key_of_a_run_holds_where_its_flow_or_version_is_retired(engine: Engine, chain: str):
+    run_id = engine.value(START, chain, "key")
+    engine.value("select pgflow.retire_flow_version(%s, 1, cancel => true)", chain)
+    both = "select pgflow.start_flows(%s, array['1', '2']::jsonb[], idempotency_keys => %s)"
+    for slug in (chain, f"{chain}@1"):
+        assert engine.value(START, slug, "key") == run_id
+        assert engine.rows(both, slug, ["key", "key"]) == [(run_id,), (run_id,)]
+        for keys in (["key", "another"], ["key", None]):
+            with pytest.raises(psycopg.Error) as raised:
+                engine.rows(both, slug, keys)
+            assert raised.value.sqlstate == "PF016"
+    assert engine.value("select count(*) from pgflow.run_keys") == 1
+    assert engine.value("select count(*) from pgflow.runs") == 1

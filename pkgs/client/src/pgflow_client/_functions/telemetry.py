@@ -95,8 +95,10 @@ async def find_retries(conn: AsyncConn, rows: Sequence[TaskRow]) -> list[RetryRo
 
 
 async def get_queue_depth(conn: AsyncConn, flow_slugs: Sequence[str]) -> list[DepthRow]:
-    """Count the tasks of flows that are not done."""
-    cursor = await conn.execute(_GET_QUEUE_DEPTH, (flow_slugs,))
+    """Count the tasks of these versions that are not done."""
+    # A name alone would stand for all versions, those that the worker does not serve included.
+    slugs = [slug if "@" in slug else f"{slug}@1" for slug in flow_slugs]
+    cursor = await conn.execute(_GET_QUEUE_DEPTH, (slugs,))
     return [DepthRow._make(row) for row in await cursor.fetchall()]
 
 

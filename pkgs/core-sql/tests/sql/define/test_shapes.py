@@ -212,3 +212,38 @@ def test_what_is_no_shape_is_refused_and_leaves_nothing_behind(pg: Engine, code:
     assert refused.value.sqlstate == state
     assert refused.value.diag.message_detail
     assert pg.value("select count(*) from pgflow.flows") == 0
+
+
+ODD_SHAPES = [
+    (A, B | {"dependencies": ["a", "a"]}),
+    (A, {"slug": "b", "after": ["a"]}),
+    (A, B | {"dependencies": ["a", "a"], "after": ["a", "a"]}),
+    (A, {"slug": "m", "stepType": "map", "dependencies": ["a", "a"]}),
+]
+
+
+@pytest.mark.parametrize("steps", ODD_SHAPES, ids=str)
+def test_a_shape_that_says_things_twice_is_the_same_flow_again(pg: Engine, steps: Any):
+    code = shape(*steps)
+    assert ensure(pg, code) == ("compiled", [])
+    assert ensure(pg, code) == ("verified", [])
+    assert pg.call("use_flow_shape", "site", Jsonb(code))["status"] == "verified"
+
+
+REFUSED_SHAPES = [
+    (A | {"requiredInputPattern": {"defined": True}},),
+    (A | {"requiredInputPattern": {"defined": False, "value": {"a": 1}}},),
+    (A | {"forbiddenInputPattern": {"a": 1}},),
+    (A | {"forbiddenInputPattern": {}},),
+    (A | {"requiredInputPattern": {"defined": True, "value": {"a": 1}, "more": 1}},),
+    (A, A),
+]
+
+
+@pytest.mark.parametrize("steps", REFUSED_SHAPES, ids=str)
+def test_a_shape_that_would_be_saved_as_another_is_refused(pg: Engine, steps: Any):
+    with pytest.raises(psycopg.Error) as raised:
+        ensure(pg, shape(*steps))
+    assert raised.value.sqlstate == "PF005"
+    assert "cannot be saved as it is" in str(raised.value)
+    assert pg.value("select count(*) from pgflow.flows") == 0

@@ -193,7 +193,8 @@ def test_a_policy_of_a_flow_is_one_of_all_its_versions(pg: Engine):
 def test_a_flow_is_deleted_with_all_versions(pg: Engine):
     two_versions(pg)
     pg.start("site")
-    pg.call("delete_flow_and_data", "site@2")
+    for version in ("site@2", "site@1", "ghost@2"):
+        assert refused(pg, "delete_flow_and_data", version).sqlstate == "PF015"
     assert pg.value("select count(*) from pgflow.runs") == 1
     pg.call("delete_flow_and_data", "site")
     assert pg.value("select count(*) from pgflow.runs") == 0
@@ -249,7 +250,7 @@ def test_a_version_that_is_not_there_is_refused(pg: Engine, function: str):
     assert refused(pg, function, "site", 3).sqlstate == "PF001"
     assert refused(pg, function, "site", None).sqlstate == "PF001"
     assert refused(pg, function, "ghost", 1).sqlstate == "PF001"
-    assert refused(pg, function, "site@2", 1).sqlstate == "PF001"
+    assert refused(pg, function, "site@2", 1).sqlstate == "PF015"
 
 
 def test_versions_are_listed_with_what_is_under_way_and_who_serves_them(pg: Engine):

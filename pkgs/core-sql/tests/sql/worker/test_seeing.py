@@ -6,6 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from core_sql_support import Engine, mapping, step
+from core_sql_support.versions import two_versions
 from psycopg.types.json import Jsonb
 
 HEADERS = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
@@ -70,6 +71,19 @@ def test_the_depth_of_a_queue_counts_what_is_not_done(pg: Engine):
         ["site", "idle", "unknown"],
     )
     assert rows == [("idle", 0, 0, 0, True), ("site", 2, 1, 1, False)]
+
+
+def test_the_depth_of_queues_is_of_all_versions_or_of_those_that_are_named(pg: Engine):
+    two_versions(pg)
+    question = "select flow_slug from pgflow.get_queue_depth(%s) order by 1"
+    for slugs, found in [
+        (["site"], ["site", "site@2"]),
+        (["site@1"], ["site"]),
+        (["site@2"], ["site@2"]),
+        (["site", "site@2"], ["site", "site@2"]),
+        (["site@3", None], []),
+    ]:
+        assert pg.column(question, slugs) == found
 
 
 def backlog(pg: Engine, *arguments: object) -> int:

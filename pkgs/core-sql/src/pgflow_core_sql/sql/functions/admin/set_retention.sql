@@ -23,12 +23,12 @@ begin
       'retention has to be a span that is not negative',
       format('retention=%s', set_retention.retention)
     );
-  elsif set_retention.flow_slug like '%@%' then
-    perform pgflow._refuse_argument(
-      'a policy is one of a flow with all its versions: name it without @ and a number',
-      format('flow_slug=%s', set_retention.flow_slug)
-    );
-  elsif not exists (
+  end if;
+  perform pgflow._require_name(
+    set_retention.flow_slug,
+    'a policy is one of a flow with all its versions: name it without @ and a number'
+  );
+  if not exists (
     select from pgflow.flows as flow where flow.flow_name = set_retention.flow_slug
   ) and set_retention.flow_slug is not null and set_retention.retention is not null then
     perform pgflow._raise_flow_not_found(set_retention.flow_slug);

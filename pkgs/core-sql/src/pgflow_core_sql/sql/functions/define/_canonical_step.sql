@@ -1,7 +1,8 @@
 -- Write a step of a shape in the one form in which two can be compared.
 --
 -- Parameters:
---   step: the step; fields that are left out or null have their defaults, dependencies any order.
+--   step: the step; fields that are left out or null have their defaults, dependencies any order,
+--     and one that is named again, or only in after, is one.
 -- Returns: the step with every structural field and nothing else; NULL for NULL.
 -- Locks: none.
 -- Idempotent: yes.
@@ -38,8 +39,14 @@ begin atomic
       min(dep.slug collate "C")
         filter (where not coalesce(_canonical_step.step -> 'after', '[]') ? dep.slug)
         as first_delivered
-    from jsonb_array_elements_text(
-      coalesce(nullif(_canonical_step.step -> 'dependencies', 'null'), '[]')
+    from (
+      select jsonb_array_elements_text(
+        coalesce(nullif(_canonical_step.step -> 'dependencies', 'null'), '[]')
+      )
+      union
+      select jsonb_array_elements_text(
+        coalesce(nullif(_canonical_step.step -> 'after', 'null'), '[]')
+      )
     ) as dep (slug)
   ) as edge;
 end;

@@ -4,7 +4,7 @@
 --   flow_name: the name of the flow.
 --   version: the number of the version.
 -- Returns: its slug.
--- Errors: PF001 no such flow, or no such version of it.
+-- Errors: PF001 no such flow, or no such version of it. PF015 a version is named twice.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._require_version(flow_name text, version int)
@@ -14,6 +14,10 @@ as $$
 declare
   v_slug text;
 begin
+  perform pgflow._require_name(
+    _require_version.flow_name,
+    'give the name of the flow without @ and a number, and the number of the version apart'
+  );
   select flow.flow_slug into v_slug
   from pgflow.flows as flow
   where flow.flow_name = _require_version.flow_name

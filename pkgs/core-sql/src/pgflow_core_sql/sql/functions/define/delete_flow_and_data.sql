@@ -2,7 +2,9 @@
 --
 -- Parameters:
 --   flow_slug: the name of the flow.
--- Returns: nothing; a flow that does not exist is no error. One version alone is not deleted.
+-- Returns: nothing; a flow that does not exist is no error.
+-- Errors: PF015 a version is named, which is not deleted alone; or the transaction is REPEATABLE
+--   READ or SERIALIZABLE, which may not see the runs of others.
 -- Locks: the name of the flow against compiling, by an advisory lock; the rows of its versions (for
 --   update); then its runs by run_id (for update).
 -- Writes: every table.
@@ -17,6 +19,11 @@ declare
   v_slugs text[];
   v_run_ids uuid[];
 begin
+  perform pgflow._require_name(
+    delete_flow_and_data.flow_slug,
+    'a flow is deleted with all its versions: name it without @ and a number, or retire the version'
+  );
+  perform pgflow._require_read_committed('deleting a flow', delete_flow_and_data.flow_slug);
   -- As compiling does: one that waits for our locks would go by versions that are gone by then.
   perform pg_advisory_xact_lock(
     hashtextextended('pgflow compile ' || delete_flow_and_data.flow_slug, 0)

@@ -3,7 +3,8 @@
 -- Parameters:
 --   flow_slug: the name of the flow.
 --   shape: its shape in code, as _create_flow_from_shape takes it.
---   allow_data_loss: whether a changed structure may delete the flow with all its runs.
+--   allow_data_loss: whether a changed structure may delete the flow with all its runs, which takes
+--     the right to delete_flow_and_data.
 --   make_version: whether a changed structure becomes a new version, which new runs take, while
 --     runs under way keep theirs. Where data may be lost, it is not asked for.
 -- Returns: {"status", "differences", "updates"}. status is 'compiled' (was not there), 'verified'
@@ -13,7 +14,9 @@
 --   its number) or 'mismatch' (other structure; nothing was changed). differences is
 --   an array of sentences, from what new runs took so far, and so is updates: what of a verified
 --   version's options and schemas has changed.
--- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, or is none.
+-- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, is none, or would be saved
+--   as another. PF015 runs would be lost, and the caller may not call delete_flow_and_data, or not
+--   in this transaction.
 -- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row.
 -- Writes: flows, steps, deps; every table when it recompiles.
 -- Idempotent: yes.
@@ -48,6 +51,7 @@ begin
     coalesce(ensure_flow_compiled.make_version, false)
   ) as plan;
   if v_plan.status = 'recompiled' then
+    perform pgflow._require_deleter(v_name);
     -- Locked first: then none is started that would not be counted.
     select sum(pgflow._count_open_runs(version.slug)) into v_open_runs
     from unnest(pgflow._lock_versions(v_name)) as version (slug);
@@ -60,6 +64,7 @@ begin
   if v_plan.status <> 'mismatch' then
     v_former := pgflow._get_flow_options(v_slug);
     perform pgflow._create_flow_from_shape(v_slug, ensure_flow_compiled.shape);
+    perform pgflow._require_saved_as_given(v_slug, ensure_flow_compiled.shape);
   end if;
   if v_plan.status = 'verified' then
     v_updates := pgflow._compare_flow_options(pgflow._get_flow_options(v_slug), v_former);

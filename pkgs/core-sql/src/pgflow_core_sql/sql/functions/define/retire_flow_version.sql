@@ -8,7 +8,8 @@
 --   version: the number of the version.
 --   cancel: whether its runs that have not ended are cancelled.
 -- Returns: how many runs were cancelled.
--- Errors: PF001 no such flow, or no such version of it. PF017 it has runs that have not ended, or
+-- Errors: PF001 no such flow, or no such version of it. PF015 the transaction is REPEATABLE READ or
+--   SERIALIZABLE, which may not see the runs of others. PF017 it has runs that have not ended, or
 --   new runs take it and could take another.
 -- Locks: the rows of the flow's versions (for update), which waits for starts that are under way;
 --   then, where it cancels, as cancel_runs.
@@ -24,11 +25,14 @@ set search_path to pg_catalog, pg_temp
 as $$
 declare
   v_name text := retire_flow_version.flow_slug;
-  v_slug text := pgflow._require_version(v_name, retire_flow_version.version);
+  v_slug text;
   v_open bigint;
   v_cancelled int := 0;
 begin
+  perform pgflow._require_read_committed('retiring a version', v_name);
   perform pgflow._lock_versions(v_name);
+  -- Locked before it is looked up: it may be deleted, or made anew with fewer versions, meanwhile.
+  v_slug := pgflow._require_version(v_name, retire_flow_version.version);
   perform pgflow._require_replaced(v_name, v_slug);
   if retire_flow_version.cancel then
     select count(*) into v_cancelled

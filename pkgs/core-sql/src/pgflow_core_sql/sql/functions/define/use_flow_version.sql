@@ -4,7 +4,8 @@
 --   flow_slug: the name of the flow.
 --   version: the number of the version.
 -- Returns: nothing.
--- Errors: PF001 no such flow, or no such version of it.
+-- Errors: PF001 no such flow, or no such version of it. PF015 a version is named in place of a
+--   flow.
 -- Locks: the rows of the flow's versions (for no key update), so that runs may still be started.
 -- Writes: flows.
 -- Idempotent: yes.

@@ -16,9 +16,10 @@ as $$
 declare
   v_slug text;
   v_run_ids uuid[] := _check_and_start.run_ids;
+  v_keys text[] := _check_and_start.idempotency_keys;
   v_keyed record;
 begin
-  v_slug := pgflow._hold_flow(_check_and_start.flow_slug);
+  v_slug := pgflow._hold_flow(_check_and_start.flow_slug, v_keys is not null);
   if v_run_ids is not null then
     perform pgflow._check_run_ids(
       _check_and_start.flow_slug, cardinality(_check_and_start.inputs), v_run_ids
@@ -33,14 +34,13 @@ begin
     ) as new;
   end if;
   if num_nonnulls(_check_and_start.tags, _check_and_start.delay, _check_and_start.trace_context,
-    _check_and_start.idempotency_keys, _check_and_start.key_lifetime) > 0 then
+    v_keys, _check_and_start.key_lifetime) > 0 then
     perform pgflow._check_start_options(
       _check_and_start.flow_slug, cardinality(_check_and_start.inputs), _check_and_start.tags,
-      _check_and_start.delay, _check_and_start.trace_context, _check_and_start.idempotency_keys,
-      _check_and_start.key_lifetime
+      _check_and_start.delay, _check_and_start.trace_context, v_keys, _check_and_start.key_lifetime
     );
   end if;
-  if _check_and_start.idempotency_keys is null then
+  if v_keys is null then
     perform pgflow._start_runs(
       _check_and_start.flow_slug, v_slug, _check_and_start.inputs, v_run_ids,
       _check_and_start.priority, _check_and_start.tags, _check_and_start.delay,
@@ -50,8 +50,7 @@ begin
   end if;
   select keyed.owners, new.inputs, new.run_ids into v_keyed
   from pgflow._take_keys(
-    split_part(v_slug, '@', 1), _check_and_start.idempotency_keys, v_run_ids,
-    _check_and_start.key_lifetime
+    split_part(v_slug, '@', 1), v_keys, v_run_ids, _check_and_start.key_lifetime
   ) as keyed
   cross join lateral (
     select array_agg(each.input order by each.place) as inputs,
@@ -60,6 +59,11 @@ begin
       as each (input, run_id, is_new, place)
     where each.is_new
   ) as new;
+  if v_keyed.run_ids is null then
+    return v_keyed.owners;
+  end if;
+  -- Whoever asks again for a run that is there gets it, also where no other would be started.
+  perform pgflow._hold_version(v_slug);
   perform pgflow._start_runs(
     _check_and_start.flow_slug, v_slug, v_keyed.inputs, v_keyed.run_ids,
     _check_and_start.priority, _check_and_start.tags, _check_and_start.delay,

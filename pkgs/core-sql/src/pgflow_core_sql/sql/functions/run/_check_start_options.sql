@@ -5,9 +5,9 @@
 --   run_count: how many runs are to be started.
 --   tags, delay, trace_context, idempotency_keys, key_lifetime: as in start_flows.
 -- Returns: nothing.
--- Errors: PF008 inputs and idempotency_keys differ in length. PF012 a key is too long or empty.
---   PF013 tags or trace_context are no object, the delay is longer than a hundred years, or the
---   keys' lifetime no span up to that.
+-- Errors: PF008 inputs and idempotency_keys differ in length, or these are arrays of arrays.
+--   PF012 a key is too long or empty. PF013 tags or trace_context are no object, the delay is
+--   longer than a hundred years, or the keys' lifetime no span up to that.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._check_start_options(
@@ -39,7 +39,8 @@ begin
       errcode = 'PF013', message = v_wrong,
       detail = format('flow_slug=%s', _check_start_options.flow_slug);
   end if;
-  if v_keys <> coalesce(_check_start_options.run_count, -1) then
+  if v_keys <> coalesce(_check_start_options.run_count, -1)
+    or array_ndims(_check_start_options.idempotency_keys) > 1 then
     raise exception using
       errcode = 'PF008',
       message = format('flow %s: %s inputs but %s idempotency keys',

@@ -13,7 +13,8 @@
 -- Errors: PF001 no such flow. PF006 the input is NULL, or no array where a map needs one.
 --   PF009 a run with that id exists. PF012 the key is too long or empty. PF013 tags or
 --   trace_context are no object, the delay is longer than a hundred years, or the key's lifetime no
---   span up to that. PF016 the flow is retired.
+--   span up to that. PF016 the flow is retired, and a key stands for no
+--   run yet.
 -- Locks: the row of the flow (for key share); then the key.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_key. With run_id alone, a second call raises PF009 and changes

@@ -20,7 +20,8 @@
 --   PF008 inputs and run_ids or idempotency_keys differ in length. PF009 a run with that id exists.
 --   PF012 a key is too long or empty. PF013 tags or trace_context are no object, the delay is
 --   longer than a hundred years, the keys' lifetime no span up to that, or a run id is NULL.
---   PF016 the flow is retired.
+--   PF016 the flow is retired, and a key stands for no
+--   run yet.
 -- Locks: the row of the flow (for key share); then the keys, sorted.
 -- Writes: runs, step_states, step_tasks, run_keys.
 -- Idempotent: with idempotency_keys. With run_ids alone, a second call raises PF009 and changes
