@@ -5,7 +5,7 @@ import multiprocessing
 import multiprocessing.synchronize
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from pgflow_core_sql import Migrator
@@ -15,6 +15,7 @@ from pgflow_worker import Worker, WorkerOptions
 # One call starts this many runs.
 STARTED_AT_ONCE = 1000
 _LOOK = 0.005
+_LOOK_AT_QUEUE = 0.02
 
 
 def install(url: str, *flows: Flow[Any]) -> None:
@@ -27,13 +28,18 @@ def install(url: str, *flows: Flow[Any]) -> None:
 
 def start_runs(url: str, flow: Flow[Any], inputs: Sequence[Any]) -> None:
     """Start runs in bulk."""
-    texts = [flow.dump_input(value) for value in inputs]
     with psycopg.connect(url, autocommit=True) as conn:
-        for first in range(0, len(texts), STARTED_AT_ONCE):
-            conn.execute(
-                "select count(*) from pgflow.start_flows(%s, %s::jsonb[])",
-                (flow.slug, texts[first : first + STARTED_AT_ONCE]),
-            )
+        start_runs_on(conn, flow, inputs)
+
+
+def start_runs_on(conn: psycopg.Connection[Any], flow: Flow[Any], inputs: Sequence[Any]) -> None:
+    """Start runs in bulk on a connection, in its transaction if it is in one."""
+    texts = [flow.dump_input(value) for value in inputs]
+    for first in range(0, len(texts), STARTED_AT_ONCE):
+        conn.execute(
+            "select count(*) from pgflow.start_flows(%s, %s::jsonb[])",
+            (flow.slug, texts[first : first + STARTED_AT_ONCE]),
+        )
 
 
 def settle(url: str) -> None:
@@ -45,13 +51,31 @@ def settle(url: str) -> None:
 
 async def until_done(url: str, flow: Flow[Any]) -> None:
     """Wait until no run of the flow is under way."""
-    query = "select exists (select from pgflow.runs where flow_slug = %s and status = 'started')"
+    # While there is a queue, its index answers: to look through all runs would slow what is
+    # measured.
+    is_queued = """
+    select exists (
+      select from pgflow.step_tasks
+      where flow_slug = %s and status = 'queued' and order_at < 'infinity' and not claimed_apart
+    )
+    """
+    is_open = "select exists (select from pgflow.runs where flow_slug = %s and status = 'started')"
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        await conn.execute("set enable_seqscan to off")
         while True:
-            row = await (await conn.execute(query, (flow.slug,))).fetchone()
-            if row is None or not row[0]:
+            if await _says(conn, is_queued, flow):
+                await asyncio.sleep(_LOOK_AT_QUEUE)
+            elif await _says(conn, is_open, flow):
+                await asyncio.sleep(_LOOK)
+            else:
                 return
-            await asyncio.sleep(_LOOK)
+
+
+async def _says(
+    conn: psycopg.AsyncConnection[Any], question: LiteralString, flow: Flow[Any]
+) -> bool:
+    row = await (await conn.execute(question, (flow.slug,))).fetchone()
+    return row is not None and bool(row[0])
 
 
 @asynccontextmanager

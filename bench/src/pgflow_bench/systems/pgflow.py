@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ from pgflow_dsl import Flow
 from pgflow_worker import WorkerOptions
 
 from pgflow_bench import cancelling, flows, histories, latencies, shapes, shards, streams
+from pgflow_bench.draining import Steps, drain_here, drained, drained_elsewhere
 from pgflow_bench.pruning import prune_beside_a_worker
 from pgflow_bench.serving import (
     install,
     settle,
     start_runs,
-    until_done,
-    worker_here,
     workers_elsewhere,
 )
 from pgflow_bench.soak import soak
@@ -26,39 +24,17 @@ from pgflow_bench.soak import soak
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import protocol
 
-Steps = Generator[None, None, dict[str, Any]]
-
-
-async def _drain_here(url: str, flow: Flow[Any], options: WorkerOptions | None) -> float:
-    began = time.perf_counter()
-    async with worker_here(url, flow, options):
-        await until_done(url, flow)
-        return time.perf_counter() - began
-
-
-def _drain(
-    url: str,
-    flow: Flow[Any],
-    inputs: Sequence[Any],
-    units: int,
-    options: WorkerOptions | None = None,
-) -> Steps:
-    start_runs(url, flow, inputs)
-    settle(url)
-    yield
-    return {"seconds": asyncio.run(_drain_here(url, flow, options)), "units": units}
-
 
 def singles(url: str, count: int) -> Steps:
     """Drain one-step runs."""
     install(url, flows.one)
-    return (yield from _drain(url, flows.one, [1] * count, count))
+    return (yield from drained(url, flows.one, [1] * count, count))
 
 
 def chains(url: str, count: int) -> Steps:
     """Drain chains of five steps."""
     install(url, flows.chain)
-    return (yield from _drain(url, flows.chain, [1] * count, 5 * count))
+    return (yield from drained(url, flows.chain, [1] * count, 5 * count))
 
 
 def many_at_once(flow: Flow[Any], steps: int) -> protocol.Workload:
@@ -67,24 +43,14 @@ def many_at_once(flow: Flow[Any], steps: int) -> protocol.Workload:
     def run(url: str, count: int) -> Steps:
         install(url, flow)
         options = WorkerOptions(concurrency=400)
-        return (yield from _drain(url, flow, [1] * count, steps * count, options))
+        return (yield from drained(url, flow, [1] * count, steps * count, options))
 
     return run
 
 
 def one_map(url: str, count: int) -> Steps:
     """Run a map of so many elements, then gather them."""
-    install(url, flows.fan)
-    return (yield from _drain(url, flows.fan, [list(range(count))], count))
-
-
-def _drain_elsewhere(url: str, flow: Flow[Any], units: int, workers: int) -> Steps:
-    yield
-    # The workers are made and ready first: what is measured is how they work together.
-    began = time.perf_counter()
-    with workers_elsewhere(url, flow, workers):
-        asyncio.run(until_done(url, flow))
-        return {"seconds": time.perf_counter() - began, "units": units}
+    return (yield from map_of_workers(1)(url, count))
 
 
 def map_of_workers(workers: int) -> protocol.Workload:
@@ -92,9 +58,9 @@ def map_of_workers(workers: int) -> protocol.Workload:
 
     def run(url: str, count: int) -> Steps:
         install(url, flows.fan)
-        start_runs(url, flows.fan, [list(range(count))])
-        settle(url)
-        return (yield from _drain_elsewhere(url, flows.fan, count, workers))
+        before = [list(range(500))] * workers
+        inputs = [list(range(count))]
+        return (yield from drained_elsewhere(url, flows.fan, workers, before, inputs, count))
 
     return run
 
@@ -104,9 +70,8 @@ def singles_of_workers(workers: int) -> protocol.Workload:
 
     def run(url: str, count: int) -> Steps:
         install(url, flows.one)
-        start_runs(url, flows.one, [1] * count)
-        settle(url)
-        return (yield from _drain_elsewhere(url, flows.one, count, workers))
+        before, inputs = [1] * 500 * workers, [1] * count
+        return (yield from drained_elsewhere(url, flows.one, workers, before, inputs, count))
 
     return run
 
@@ -115,27 +80,27 @@ def io_bound(url: str, count: int) -> Steps:
     """Drain handlers that wait for 10 ms, a thousand at a time."""
     install(url, flows.waiting)
     options = WorkerOptions(concurrency=1000)
-    return (yield from _drain(url, flows.waiting, [1] * count, count, options))
+    return (yield from drained(url, flows.waiting, [1] * count, count, options))
 
 
 def cpu_bound(url: str, count: int) -> Steps:
     """Drain handlers that keep a CPU busy for 5 ms, in processes."""
     install(url, flows.computing)
-    return (yield from _drain(url, flows.computing, [1] * count, count))
+    return (yield from drained(url, flows.computing, [1] * count, count))
 
 
 def beside_finished(url: str, count: int) -> Steps:
     """Drain one-step runs in a database with a million finished ones."""
     install(url, flows.one)
     histories.add_finished(url, flows.one, 1_000_000)
-    return (yield from _drain(url, flows.one, [1] * count, count))
+    return (yield from drained(url, flows.one, [1] * count, count))
 
 
 def beside_queued(url: str, count: int) -> Steps:
     """Drain one-step runs while a million of another flow are queued."""
     install(url, flows.one, flows.chain)
     start_runs(url, flows.chain, [1] * 1_000_000)
-    return (yield from _drain(url, flows.one, [1] * count, count))
+    return (yield from drained(url, flows.one, [1] * count, count))
 
 
 def beside_idle_transaction(url: str, count: int) -> Steps:
@@ -147,8 +112,8 @@ def beside_idle_transaction(url: str, count: int) -> Steps:
         end = time.monotonic() + histories.idle_seconds()
         while time.monotonic() < end:
             start_runs(url, flows.one, [1] * count)
-            asyncio.run(_drain_here(url, flows.one, None))
-        return (yield from _drain(url, flows.one, [1] * count, count))
+            asyncio.run(drain_here(url, flows.one, None))
+        return (yield from drained(url, flows.one, [1] * count, count))
 
 
 def bulk_start(url: str, count: int) -> Steps:
@@ -242,7 +207,7 @@ def payload_chain(size: int) -> protocol.Workload:
         install(url, flows.payload)
         # Each step stores it once, the run's input and its output besides.
         inputs = ["x" * size] * count
-        return (yield from _drain(url, flows.payload, inputs, count * size))
+        return (yield from drained(url, flows.payload, inputs, count * size))
 
     return run
 
@@ -253,7 +218,7 @@ def payload_map(size: int) -> protocol.Workload:
     def run(url: str, count: int) -> Steps:
         install(url, flows.payload_map)
         inputs = [["x" * size] * count]
-        return (yield from _drain(url, flows.payload_map, inputs, count * size))
+        return (yield from drained(url, flows.payload_map, inputs, count * size))
 
     return run
 
@@ -263,7 +228,7 @@ def emits(flow: Flow[list[int]], handlers: int) -> protocol.Workload:
 
     def run(url: str, count: int) -> Steps:
         install(url, flow)
-        return (yield from _drain(url, flow, [[count // handlers] * handlers], count))
+        return (yield from drained(url, flow, [[count // handlers] * handlers], count))
 
     return run
 
@@ -278,7 +243,7 @@ def item_delivery(url: str, count: int) -> Steps:
 def silent_singles(url: str, count: int) -> Steps:
     """Drain one-step runs whose handlers could emit."""
     install(url, streams.silent)
-    return (yield from _drain(url, streams.silent, [1] * count, count))
+    return (yield from drained(url, streams.silent, [1] * count, count))
 
 
 def shape(name: str) -> protocol.Workload:
