@@ -101,10 +101,10 @@ def plot(title: str, rows: list[Row]) -> str:
         length = max(2.0, (WIDTH - 140) * value / largest)
         colour = "#4f7fd9" if not label.startswith(PEERS) else "#9aa3b2"
         out += [
-            f'<text x="0" y="{top + 15}" fill="#7b8698">{escape(label)}</text>',
+            f'<text x="0" y="{top + 15}" fill="#6f7a8c">{escape(label)}</text>',
             f'<rect x="0" y="{top + 21}" width="{length:.1f}" height="{BAR}" rx="3" '
             f'fill="{colour}"/>',
-            f'<text x="{length + 6:.1f}" y="{top + 34}" fill="#7b8698">'
+            f'<text x="{length + 6:.1f}" y="{top + 34}" fill="#6f7a8c">'
             f"{number(value)} {escape(unit)}</text>",
         ]
     return "\n".join([*out, "</svg>"])
