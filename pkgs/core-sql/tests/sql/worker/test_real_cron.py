@@ -45,6 +45,11 @@ def test_jobs_are_set_up_in_a_real_pg_cron(monkeypatch: pytest.MonkeyPatch):
         assert pg.value(command) == 0
         pg.call("setup_maintenance")
         assert pg.value("select count(*) from cron.job") == 2
+        pg.call("partition_by_month", "0 days")
+        pg.call("setup_maintenance")
+        keep = pg.value("select command from cron.job where jobname = 'pgflow_partitions'")
+        # The first of the three months to come, for the first of the tables.
+        assert pg.value(keep).startswith("runs_")
         pg.call("setup_maintenance", done_by="workers")
         assert pg.value("select jobname from cron.job") == name
         pg.flow("site", {"a": step()})
