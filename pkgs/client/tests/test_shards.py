@@ -11,6 +11,7 @@ from pgflow_client import (
     AsyncShardedClient,
     DatabaseUnreachable,
     RunCancelled,
+    RunExists,
     RunNotFound,
     SchemaMissing,
     ShardedClient,
@@ -231,6 +232,55 @@ async def test_no_start_fails_that_another_shard_can_take(
         with pytest.raises(DatabaseUnreachable, match=r"^shard '(left|right)': ") as told:
             await client.start_flow(greet, "you")
         assert not told.value.was_reached
+
+
+async def test_runs_without_a_key_go_elsewhere_from_among_those_with_one(
+    shards, hands, greet, other_server, monkeypatch
+):
+    monkeypatch.setattr(sharded, "_REST", 0.0)
+    numbers = range(100)
+    left, right = (
+        next(f"key {n}" for n in numbers if by_hash(shards, key_of("greet", f"key {n}"))[0] == name)
+        for name in ("left", "right")
+    )
+    async with AsyncShardedClient(shards) as client:
+        other_server.stop()
+        try:
+            for _ in range(10):
+                await client.start_flows(
+                    greet, ["1", "2", "3"], idempotency_keys=[None, left, None]
+                )
+            assert len(ids_on(hands["left"])) == 21
+            # Nothing is started beside what cannot be, so it can be called again.
+            with pytest.raises(DatabaseUnreachable, match="shard 'right'"):
+                await client.start_flows(greet, ["1", "2"], idempotency_keys=[None, right])
+            assert len(ids_on(hands["left"])) == 21
+        finally:
+            other_server.start()
+
+
+async def test_a_run_has_its_shard_by_its_id_or_by_its_key_and_not_by_both(shards, hands, greet):
+    run_id = uuid4()
+    async with AsyncShardedClient(shards) as client:
+        with pytest.raises(ValueError, match="give one of them"):
+            await client.start_flow(greet, "you", run_id=run_id, idempotency_key="key")
+        with pytest.raises(ValueError, match="give one of them"):
+            await client.start_flows(
+                greet, ["1", "2"], run_ids=[uuid4(), run_id], idempotency_keys=[None, "key"]
+            )
+    assert all(ids_on(hand) == set() for hand in hands.values())
+
+
+async def test_an_id_that_is_given_names_one_run_also_when_a_shard_is_added(shards, hands, greet):
+    ids = [uuid4() for _ in range(20)]
+    async with AsyncShardedClient({"left": shards["left"]}) as client:
+        await client.start_flows(greet, ["you"] * 20, run_ids=ids)
+    async with AsyncShardedClient(shards, without_keys=["right"]) as client:
+        for run_id in ids:
+            with pytest.raises(RunExists):
+                await client.start_flow(greet, "you", run_id=run_id)
+            assert (await client.get_run(run_id)).run_id == run_id
+    assert ids_on(hands["right"]) == set()
 
 
 async def test_a_start_that_may_have_been_sent_is_not_tried_elsewhere(

@@ -44,12 +44,13 @@ class ShardedClient(Client):
     no table of runs is kept anywhere. Every shard has pgflow's schema and the flows, and workers of
     its own; one that cannot be reached is no trouble to the others, and is named by the error.
 
-    Runs whose id or idempotency key is given go where these belong. Others go to any shard: where
-    there is no connection to one, to another. Those that could not be reached in the last few
-    seconds are tried last. Nothing is started twice, so where a connection is lost after something
-    may have been sent, the error is raised. `start_flows` starts those without either on one shard,
-    all or none; where it has to divide them, that goes for each shard. After an error it may be
-    called again with the same keys. Ids alone are refused by a shard that has their runs by then.
+    Runs whose id or idempotency key is given go where these belong; both are not taken for one run,
+    for they belong to shards of their own. Others go to any shard: where there is no connection to
+    one, to another. Those that could not be reached in the last few seconds are tried last. Nothing
+    is started twice, so where a connection is lost after something may have been sent, the error is
+    raised. `start_flows` starts those without either on one shard, all or none, and after the rest;
+    where it has to divide them, that goes for each shard. After an error it may be called again
+    with the same keys. Ids are refused by a shard that has their runs by then.
 
     Attributes:
         shards: A client of each shard alone, by name.
@@ -68,8 +69,8 @@ class ShardedClient(Client):
         Args:
             shards: The databases by name. A name is what runs are found by, so it stays the same
                 when the database moves. Names may be added at any time: all runs are still found.
-            without_keys: Names that were added after idempotency keys had come into use. Runs with
-                a key go to the others alone, where the key has been all the time.
+            without_keys: Names that were added after idempotency keys, or ids that are given, had
+                come into use. Runs with one go to the others alone, where it has been all the time.
             max_connections: As for `Client`, to each shard.
             prepare_threshold: As for `Client`.
 
@@ -115,13 +116,18 @@ class ShardedClient(Client):
         return [self._home(flow_slug, run_id, key)]
 
     def _home(self, flow_slug: str, run_id: UUID | None, key: str | None) -> Home:
-        """Return where a run has to be started, if it has an id or a key."""
-        if key is not None:
-            name = by_hash(self._keyed, key_of(flow_slug, key))[0]
-            run_id = run_id or new_run_id(self.shards, [name])
+        """Return where a run has to be started that has an id or a key."""
+        if run_id is not None and key is not None:
+            # Whichever of them decided, a start with the other alone could be another run.
+            raise ValueError(
+                "of several shards, a run's id points to one and its idempotency key to another: "
+                "give one of them"
+            )
+        if run_id is not None:
+            name = by_hash(self._keyed, id_of(run_id))[0]
         else:
-            run_id = run_id or new_run_id(self.shards, self._in_reach(self.shards))
-            name = by_hash(self.shards, id_of(run_id))[0]
+            name = by_hash(self._keyed, key_of(flow_slug, key or ""))[0]
+            run_id = new_run_id(self.shards, [name])
         return Home(self.shards[name]._hub, run_id)
 
     def _anywhere(self) -> Iterator[Home]:
@@ -133,14 +139,14 @@ class ShardedClient(Client):
             untried.remove(name)
             yield Home(self.shards[name]._hub, run_id)
 
-    def _all_anywhere(self, count: int) -> Iterator[Share]:
+    def _all_anywhere(self, places: Sequence[int]) -> Iterator[Share]:
         """Yield each shard once, with ids of it, for runs that have to be on one shard together."""
         untried = list(self.shards)
         while untried:
             name = random.choice(self._in_reach(untried))
             untried.remove(name)
-            ids = [new_run_id(self.shards, [name]) for _ in range(count)]
-            yield Share(self.shards[name]._hub, range(count), ids)
+            ids = [new_run_id(self.shards, [name]) for _ in places]
+            yield Share(self.shards[name]._hub, places, ids)
 
     def _in_reach(self, names: Collection[str]) -> list[str]:
         """Return the shards to try first: all but those that could not be reached just now."""
@@ -159,19 +165,22 @@ class ShardedClient(Client):
         run_ids: Sequence[UUID] | None,
         keys: Sequence[str | None] | None,
     ) -> list[Iterable[Share]]:
-        if run_ids is None and keys is None:
-            # All or none is what one database can promise.
-            return [self._all_anywhere(count)]
         places: dict[Hub, list[int]] = {}
+        free: list[int] = []
         ids_at: dict[Hub, list[UUID]] = {}
         for place in range(count):
             run_id = None if run_ids is None else run_ids[place]
             key = None if keys is None else keys[place]
+            if run_id is None and key is None:
+                free.append(place)
+                continue
             hub, its_id = self._home(flow_slug, run_id, key)
             if its_id is not None:
                 places.setdefault(hub, []).append(place)
                 ids_at.setdefault(hub, []).append(its_id)
-        return [[Share(hub, places[hub], ids_at[hub])] for hub in places]
+        shares: list[Iterable[Share]] = [[Share(hub, places[hub], ids_at[hub])] for hub in places]
+        # All or none of them, and last: where one with a key fails, these can be started again.
+        return [*shares, self._all_anywhere(free)] if free or not count else shares
 
     def _find(self, run_id: UUID) -> tuple[Hub, RunProgress]:
         not_found: RunNotFound | None = None
