@@ -44,3 +44,15 @@ def test_a_version_that_is_published_again_leaves_no_page_of_before(publish: Any
     publish(site, folder, "1.0.0")
 
     assert [each.name for each in (folder / "latest").iterdir()] == ["new.html"]
+
+
+def test_search_engines_are_told_where_the_pages_of_the_latest_version_are_listed(
+    publish: Any, tmp_path: Path
+):
+    site, folder = tmp_path / "site", tmp_path / "all"
+    site.mkdir()
+    (site / "sitemap.xml").write_text("<url><loc>https://a.org/latest/</loc></url>")
+    publish(site, folder, "1.0.0")
+
+    told = (folder / "robots.txt").read_text()
+    assert "Sitemap: https://a.org/latest/sitemap.xml" in told.splitlines()

@@ -1,7 +1,8 @@
 """Lays a built website beside those of other versions: `publish.py FOLDER VERSION`.
 
 The folder is what a web server serves: one folder a version, `latest` as a copy of the highest,
-`versions.json` for the menu of versions, and a page that leads to the latest.
+`versions.json` for the menu of versions, a page that leads to the latest, and `robots.txt`, which
+tells search engines where its pages are listed.
 """
 
 import json
@@ -44,7 +45,15 @@ def publish(site: Path, folder: Path, version: str) -> list[str]:
     ]
     (folder / "versions.json").write_text(json.dumps(menu, indent=2) + "\n")
     (folder / "index.html").write_text(REDIRECT)
+    (folder / "robots.txt").write_text(robots(folder / LATEST / "sitemap.xml"))
     return versions
+
+
+def robots(sitemap: Path) -> str:
+    """Return the words to search engines; the first page of the sitemap is where it is itself."""
+    first = re.search(r"<loc>(.+?)</loc>", sitemap.read_text() if sitemap.exists() else "")
+    named = f"Sitemap: {first[1]}sitemap.xml\n" if first else ""
+    return f"User-agent: *\nAllow: /\n{named}"
 
 
 def lay(site: Path, place: Path) -> None:
