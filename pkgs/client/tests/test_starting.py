@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pgflow_client import (
+    ArgumentInvalid,
     AsyncClient,
     FlowNotFound,
     InputRefused,
@@ -15,6 +16,7 @@ from pgflow_client import (
     StartOptionInvalid,
     WrongFlow,
 )
+from pgflow_client.versions import retire_flow_version, use_flow_version
 from pgflow_dsl import Flow, InputInvalid
 from psycopg.types.json import Jsonb
 
@@ -245,3 +247,36 @@ async def test_what_is_no_flow_is_refused_by_name(db, hand, crawl):
             await client.get_run(run.run_id, 5)
         with pytest.raises(TypeError, match=r"timeout is a timedelta, such as .*, not 5"):
             await run.wait(5)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=ascii)
+async def test_a_text_that_no_database_takes_is_refused_and_nothing_is_started(
+    db, hand, crawl, text
+):
+    async with AsyncClient(db) as client:
+        with pytest.raises(ArgumentInvalid, match="no form in the database"):
+            await client.start_flow("crawl", 1, idempotency_key=text)
+        with pytest.raises(ArgumentInvalid):
+            await client.start_flows("crawl", [1, 2], idempotency_keys=["fine", text])
+        with pytest.raises(ArgumentInvalid):
+            await client.start_flow(text, 1)
+        with pytest.raises(ArgumentInvalid):
+            await client.get_flow(text)
+        for tags in ({text: 1}, {"name": text}, {"name": {"deep": [text]}}):
+            with pytest.raises(StartOptionInvalid):
+                await client.start_flow("crawl", 1, tags=tags)
+        assert hand.runs() == 0
+        # The connection is as good as before.
+        run = await client.start_flow("crawl", 1, idempotency_key="fine")
+        with pytest.raises(ArgumentInvalid):
+            await run.cancel(text)
+        with pytest.raises(ArgumentInvalid, match="out of range"):
+            await run.restart_from("fetch", version=2**31)
+
+
+@pytest.mark.parametrize("version", [2**31, 2**63, 2**64])
+def test_a_version_beyond_all_numbers_is_refused(conn, crawl, version):
+    with pytest.raises(ArgumentInvalid):
+        use_flow_version(conn, "crawl", version)
+    with pytest.raises(ArgumentInvalid):
+        retire_flow_version(conn, "crawl", version)

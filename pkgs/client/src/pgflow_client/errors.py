@@ -241,7 +241,7 @@ class ExtensionMissing(CoreError):
 
 
 class ArgumentInvalid(CoreError):
-    """A call cannot be made with this argument: a negative quantity, say."""
+    """A call cannot be made with this argument: a negative quantity, say, or a text with a NUL."""
 
     sqlstate = "PF015"
 
@@ -356,6 +356,8 @@ _CORE_ERRORS: Final[dict[str, type[CoreError]]] = {
 
 # invalid_schema_name, undefined_function, undefined_table.
 _UNDEFINED: Final = frozenset({"3F000", "42883", "42P01"})
+# numeric_value_out_of_range, character_not_in_repertoire, untranslatable_character.
+_NO_ARGUMENT: Final = frozenset({"22003", "22021", "22P05"})
 # invalid_catalog_name, too_many_connections, admin_shutdown, crash_shutdown, cannot_connect_now,
 # idle_session_timeout; class 08 are connection exceptions, class 28 refused logins.
 _NO_CONNECTION: Final = frozenset({"3D000", "53300", "57P01", "57P02", "57P03", "57P05"})
@@ -372,6 +374,9 @@ def error_for(error: psycopg.Error) -> PgflowError | None:
     """
     sqlstate = error.sqlstate
     reason = error.diag.message_primary or str(error).strip()
+    if sqlstate in _NO_ARGUMENT or (sqlstate is None and isinstance(error, psycopg.DataError)):
+        # Without a code it is the driver's, which has not sent it.
+        return ArgumentInvalid(f"an argument has no form in the database: {reason}")
     if sqlstate is None:
         return DatabaseUnreachable(reason) if isinstance(error, psycopg.OperationalError) else None
     kind = _CORE_ERRORS.get(sqlstate)
@@ -393,6 +398,9 @@ def translate_errors() -> Generator[None, None, None]:
     """Raise pgflow's errors in place of the driver's, where `error_for` knows one."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        reason = f"{error.object[error.start : error.end]!r} is half a character"
+        raise ArgumentInvalid(f"an argument has no form in the database: {reason}") from error
     except psycopg.Error as error:
         ours = error_for(error)
         if ours is None:
