@@ -250,7 +250,9 @@ def test_a_version_that_is_not_there_is_refused(pg: Engine, function: str):
     assert refused(pg, function, "site", 3).sqlstate == "PF001"
     assert refused(pg, function, "site", None).sqlstate == "PF001"
     assert refused(pg, function, "ghost", 1).sqlstate == "PF001"
-    assert refused(pg, function, "site@2", 1).sqlstate == "PF015"
+    for slug in ("site@2", "site@1"):
+        assert refused(pg, function, slug, 1).sqlstate == "PF015"
+        assert refused(pg, "get_flow_shape", slug).sqlstate == "PF015"
 
 
 def test_versions_are_listed_with_what_is_under_way_and_who_serves_them(pg: Engine):

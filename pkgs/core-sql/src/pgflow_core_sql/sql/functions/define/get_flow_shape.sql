@@ -7,6 +7,7 @@
 -- Returns: {"flow_slug", "inputSchema", "steps"}, the name of the flow, the schema of its input and
 --   the steps as a shape has them, without options; a schema that is not known is null. NULL where
 --   there is no such version.
+-- Errors: PF015 a version is named in place of a flow.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow.get_flow_shape(flow_slug text, version int default null)
@@ -17,6 +18,10 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  perform pgflow._require_name(
+    get_flow_shape.flow_slug,
+    'give the name of the flow without @ and a number, and the number of the version apart'
+  );
   return (
     select jsonb_build_object(
       'flow_slug', flow.flow_name, 'inputSchema', flow.input_schema, 'steps', (

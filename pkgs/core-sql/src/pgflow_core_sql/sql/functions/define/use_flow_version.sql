@@ -16,6 +16,10 @@ security definer
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  perform pgflow._require_name(
+    use_flow_version.flow_slug,
+    'give the name of the flow without @ and a number, and the number of the version apart'
+  );
   -- Locked before it is looked up: it may be deleted, or made anew with fewer versions, meanwhile.
   perform pgflow._require_flow(use_flow_version.flow_slug);
   perform pgflow._point_to_version(
