@@ -98,6 +98,7 @@ _LEGEND = """\
 
 After a worker was hit: until the last of its tasks was begun by another, or reported by itself. A
 worker is lost after 7 seconds of silence. After anything else: from the end of its cause until a
-task was completed. In the round above one fault follows the other, whether or not work has gone on;
-the last two columns are of rounds in which one fault happens alone, again when work has gone on.
+task was completed. In the round above one fault follows the other, whether or not work has gone on,
+so that whoever is to take a task over may be hit himself; the last two columns are of rounds in
+which one fault happens alone, again when work has gone on.
 """

@@ -40,7 +40,7 @@ def test_a_short_round_of_everything(tmp_path: Path, seed: int):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_alone(tmp_path: Path, seed: int, name: str):
-    plan = Round(seed=seed, runs=75, seconds=15, faults=[name], pause=0.5, is_calm=True)
+    plan = Round(seed=seed, runs=400, seconds=15, faults=[name], pause=0.5, is_calm=True)
     outcome = play(plan, tmp_path)
     check(outcome)
     ALONE.append(outcome)

@@ -12,11 +12,11 @@ PEERS = ("DBOS", "pgqueuer", "absurd", "procrastinate", "raw limit", "bare")
 TITLES = {
     "W1": "Runs of one step, drained",
     "W2": "Steps of chains of five, drained",
-    "W3": "Elements of a map",
+    "W3": "Elements of a map, by workers that have served others before",
     "W4": "Latencies, idle",
     "W5": "Runs of one step, beside other things",
     "W6": "Starts",
-    "W7": "Tasks by number of workers, and with handlers that do something",
+    "W7": "Tasks by number of workers that were there before, and with handlers that do something",
     "W8": "A chain of five under a steady load",
     "W9": "Large values",
     "W10": "Items of streams",
