@@ -11,6 +11,10 @@ from core_sql_support import Engine, broken_rules, step
 from pgflow_cli.embedded import EmbeddedServer
 
 TEMPLATE: Final = "pgflow_months"
+TABLES: Final = (
+    *("runs", "run_reopenings", "step_states", "step_tasks", "task_attempts", "streams"),
+    "stream_items",
+)
 
 
 class History(Engine):
@@ -99,6 +103,15 @@ def add_months(conn: psycopg.Connection[Any], first: int, last: int) -> None:
             """,
             {"table": table, "first": first, "last": last},
         )
+
+
+def forget_last_months(history: History) -> None:
+    """Take away the partitions of four months, as if nobody had made them."""
+    for table in TABLES:
+        for number in range(4):
+            name = "pgflow_partitions." + partition_name(table, months_ago(number))
+            history.conn.execute(f"alter table pgflow.{table} detach partition {name}")
+            history.conn.execute(f"drop table {name}")
 
 
 @pytest.fixture(scope="session")

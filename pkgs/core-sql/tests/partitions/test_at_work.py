@@ -9,7 +9,7 @@ import pytest
 from core_sql_support import Engine, explained, in_turn, is_blocked, sessions, step
 from psycopg import errors
 
-from .conftest import History, months_ago, partition_name
+from .conftest import History, forget_last_months, months_ago, partition_name
 
 BATCH = 10
 
@@ -58,6 +58,40 @@ def test_workers_go_on_while_partitions_are_made_and_dropped(history: History, d
     assert set(old) < set(completed)
     assert len(history.column("select run_id from pgflow.runs")) < started + len(old + ended)
     assert partition_name("runs", months_ago(2)) in history.months()
+
+
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [
+        ("runs", "start"),
+        ("step_states", "start"),
+        ("step_tasks", "start"),
+        ("step_tasks", "complete"),
+        ("task_attempts", "fail"),
+        ("step_states", "cancel"),
+    ],
+)
+def test_whoever_waits_for_a_month_that_is_made_finds_what_moved_there(
+    history: History, db: str, table: str, call: str
+):
+    forget_last_months(history)
+    run_id = history.start("chain")
+    task = history.claim_one()
+    with sessions(db, 2, ["chain"]) as (maker, other):
+        calls: dict[str, Callable[[], object]] = {
+            "start": lambda: other.start("chain"),
+            "complete": lambda: other.complete((task, 1)),
+            "fail": lambda: other.fail(task),
+            "cancel": lambda: other.call("cancel_run", run_id),
+        }
+        while maker.call("create_partitions", "0") != partition_name(table, months_ago(0)):
+            maker.commit()
+        in_turn(history.conn, maker, other, calls[call])
+    runs = 2 if call == "start" else 1
+    assert history.value("select count(*) from pgflow.runs") == runs
+    assert history.value("select count(*) from pgflow.step_states") == 2 * runs
+    statuses = {"complete": "completed", "fail": "queued", "cancel": "cancelled"}
+    assert history.task(task) == statuses.get(call, "started")
 
 
 def test_a_run_that_is_repeated_meanwhile_keeps_its_month(history: History, db: str):

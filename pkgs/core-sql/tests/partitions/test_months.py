@@ -7,11 +7,13 @@ import pytest
 from pgflow_core_sql import Migrator
 from psycopg.types.json import Jsonb
 
-from .conftest import History, add_months, months_ago, partition_name
-
-TABLES = (
-    *("runs", "run_reopenings", "step_states", "step_tasks", "task_attempts", "streams"),
-    "stream_items",
+from .conftest import (
+    TABLES,
+    History,
+    add_months,
+    forget_last_months,
+    months_ago,
+    partition_name,
 )
 
 
@@ -184,15 +186,6 @@ def test_a_month_that_nobody_kept_is_not_dropped_before_all_of_it_has_moved_ther
     history.drop("0 days")
     for table in TABLES:
         assert history.value(f"select count(*) from pgflow.{table}") == 0, table
-
-
-def forget_last_months(history: History) -> None:
-    """Take away the partitions of four months, as if nobody had made them."""
-    for table in TABLES:
-        for number in range(4):
-            name = "pgflow_partitions." + partition_name(table, months_ago(number))
-            history.conn.execute(f"alter table pgflow.{table} detach partition {name}")
-            history.conn.execute(f"drop table {name}")
 
 
 def test_a_run_of_a_dropped_month_that_comes_late_is_not_lost(history: History):

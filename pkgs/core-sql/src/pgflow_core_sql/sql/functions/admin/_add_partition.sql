@@ -1,12 +1,15 @@
 -- Add the partition of a month to a table.
 --
+-- The table itself is locked, and before its default partition. Whoever only waited for that would
+-- have looked up the table's partitions already: an INSERT would be refused, as its row does not
+-- belong there any more, and a statement that is being planned would not see the rows that moved.
+--
 -- Parameters:
 --   table_name: the table.
 --   partition_name: the name of the partition.
 --   first_id, end_id: the smallest id in it, and the smallest after it.
 -- Returns: nothing.
--- Locks: the default partition, in access exclusive mode; the table, so that nobody else changes
---   it, while others read and write.
+-- Locks: the table and its default partition, in access exclusive mode.
 -- Writes: the catalog, and rows that move there from the default partition.
 -- Idempotent: no.
 create or replace function pgflow._add_partition(
@@ -18,7 +21,7 @@ as $$
 begin
   execute format(
     $ddl$
-      lock table pgflow_partitions.%2$I in access exclusive mode;
+      lock table only pgflow.%1$I, pgflow_partitions.%2$I in access exclusive mode;
       create table pgflow_partitions.%3$I (
         like pgflow.%1$I including defaults including constraints
       ) %4$s;

@@ -10,8 +10,8 @@
 -- Returns: the partition that was made. Call it again, in another transaction, until that is NULL:
 --   then none is missing, or somebody else is at it, or the tables are not partitioned.
 -- Errors: PF015 ahead is NULL, negative, or longer than 10 years; lock_not_available after 300 ms
---   of waiting for somebody who uses the default partition.
--- Locks: the table's default partition, in access exclusive mode.
+--   of waiting for somebody who uses the table.
+-- Locks: the table and its default partition, in access exclusive mode.
 -- Writes: the catalog, and rows that move there from the default partition.
 -- Idempotent: yes.
 create or replace function pgflow.create_partitions(ahead interval default '3 months')
