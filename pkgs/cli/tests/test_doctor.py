@@ -13,6 +13,7 @@ from pgflow_cli.doctor import Finding, examine
 from pgflow_cli.doctor import schema as schema_part
 from pgflow_cli.doctor import server as server_part
 from pgflow_cli.doctor.schema import expected_indexes
+from pgflow_core_sql import Migrator
 
 from .conftest import Command
 
@@ -64,6 +65,21 @@ def test_a_schema_that_is_missing_or_old_is_told_and_ends_the_examination(
 def test_a_schema_of_a_newer_version_is_told(conn: psycopg.Connection[Any]):
     conn.execute("insert into pgflow.schema_migrations values (999, 'future', 'x')")
     assert severities("schema", conn) == ["bad"]
+
+
+def test_a_role_that_was_made_after_the_schema_is_told_what_gives_it_its_rights(
+    conn: psycopg.Connection[Any], db: str
+):
+    conn.execute("revoke all on schema pgflow from pgflow_worker")
+    conn.execute("revoke all on all functions in schema pgflow from pgflow_worker")
+    (own,) = of("schema", findings(conn))
+    assert own.severity == "bad"
+    assert "rights of role pgflow_worker are missing" in own.says
+    with user(conn, db, "pgflow_worker") as worker:
+        (told,) = of("schema", findings(worker))
+        assert "pgflow install" in (told.advice or "")
+    Migrator(conn).migrate()
+    assert severities("schema", conn) == ["good"]
 
 
 def test_indexes_that_are_missing_or_invalid_are_named(conn: psycopg.Connection[Any]):

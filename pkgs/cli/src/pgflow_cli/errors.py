@@ -266,8 +266,8 @@ class RolesMissing(PgflowError):
 
     def __str__(self) -> str:
         return (
-            f"there is no role {', '.join(self.names)}, and this user may not create roles; let an "
-            "administrator run what `pgflow install --roles --sql` prints, and install once more"
+            f"there is no role {' or '.join(self.names)}, and this user may not create roles; let "
+            "an administrator run what `pgflow install --roles --sql` prints, and install once more"
         )
 
 

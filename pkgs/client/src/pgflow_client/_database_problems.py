@@ -70,6 +70,7 @@ class PermissionRefused(DatabaseProblem):
 
     _what = (
         "the database user may not do this ({reason}): grant it the role pgflow_client to start "
-        "and watch runs, pgflow_worker to serve them; what changes the schema, or which version "
-        "new runs take, and retires, deletes or prunes, takes the owner of the schema"
+        "and watch runs, pgflow_worker to serve them, pgflow_reader to read tables; what changes "
+        "the schema, or which version new runs take, and retires, deletes or prunes, takes the "
+        "owner of the schema"
     )

@@ -79,6 +79,16 @@ DRIFTS = {
     "index runs_of_flow_idx is missing": "drop index pgflow.runs_of_flow_idx",
     "table task_attempts is missing": "drop table pgflow.task_attempts cascade",
     "view queue_depth is missing": "drop view pgflow.queue_depth",
+    # As of a role that was made after the schema, or whose right somebody took away.
+    "rights of role pgflow_client are missing": (
+        "revoke all on schema pgflow from pgflow_client;"
+        " revoke all on all functions in schema pgflow from pgflow_client;"
+        " revoke all on all tables in schema pgflow from pgflow_client"
+    ),
+    "rights of role pgflow_worker are missing": (
+        "revoke execute on function pgflow.heartbeat from pgflow_worker"
+    ),
+    "rights of role pgflow_reader are missing": "revoke select on pgflow.runs from pgflow_reader",
 }
 
 
@@ -87,3 +97,10 @@ def test_what_was_changed_by_hand_is_found(drift: str, conn: psycopg.Connection[
     assert Migrator(conn).drift() == ()
     conn.execute(DRIFTS[drift].encode())
     assert drift in Migrator(conn).drift()
+
+
+@pytest.mark.parametrize("drift", [each for each in DRIFTS if each.startswith("rights")])
+def test_to_install_once_more_gives_roles_their_rights(drift: str, conn: psycopg.Connection[Any]):
+    conn.execute(DRIFTS[drift].encode())
+    Migrator(conn).migrate()
+    assert Migrator(conn).drift() == ()

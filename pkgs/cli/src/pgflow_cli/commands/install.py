@@ -136,7 +136,7 @@ def _install(option: str | None, as_json: bool, *, roles: bool) -> int:
         for each in amiss:
             click.echo(f"  {'not mended' if each in left else 'mended'}: {each}")
         for role in found:
-            members = ", ".join(role.members) or "nobody yet"
+            members = ", ".join(role.members) or "nobody yet" if role.is_there else "is not there"
             click.echo(f"  {role.name} {role.purpose}: {members}")
     if missing := [role.name for role in found if not role.is_there]:
         raise RolesMissing(tuple(missing))

@@ -44,6 +44,10 @@ def examine_version(conn: Connection[Any]) -> Finding:
     if pending:
         says = f"{len(pending)} changes are missing, up to version {newest}"
         return bad("schema", says, "let its owner run `pgflow install`")
+    # Indexes are looked at by themselves.
+    drift = [each for each in Migrator(conn).drift() if not each.startswith("index ")]
+    if drift:
+        return bad("schema", "; ".join(drift), "let its owner run `pgflow install`")
     return good("schema", f"version {newest} is installed, and complete")
 
 
@@ -52,8 +56,11 @@ def _version_alone(conn: Connection[Any], newest: int) -> Finding:
     try:
         version = read_schema_version(conn)
     except PermissionRefused:
-        says = "this user may not use it"
-        return bad("schema", says, "grant it pgflow_client, pgflow_worker or pgflow_reader")
+        advice = (
+            "grant it pgflow_client, pgflow_worker or pgflow_reader; if it has one, let the owner "
+            "of the schema run `pgflow install`: a role that was made later gets its rights by that"
+        )
+        return bad("schema", "this user may not use it", advice)
     if version != newest:
         says = f"version {version} is installed, and this pgflow is of version {newest}"
         return bad("schema", says, "let its owner run `pgflow install`, or use the pgflow that did")

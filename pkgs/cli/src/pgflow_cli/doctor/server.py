@@ -110,7 +110,10 @@ def _rights(conn: Connection[Any]) -> Iterator[Finding]:
     rights = read_user_rights(conn)
     if rights.missing_groups:
         says = f"the server has no roles {', '.join(rights.missing_groups)}"
-        advice = "let a user who may create roles run `pgflow install`, or grant by hand"
+        advice = (
+            "let an administrator run what `pgflow install --roles --sql` prints, and the owner of "
+            "the schema `pgflow install` once more; one user alone needs none"
+        )
         yield warning("roles", says, advice)
     if rights.is_superuser:
         says = f"{rights.user} is a superuser"
