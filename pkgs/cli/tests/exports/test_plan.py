@@ -160,5 +160,12 @@ def test_alembic_finds_its_folder_in_its_configuration(
 ):
     monkeypatch.chdir(tmp_path)
     assert TOOLS["alembic"].default_folder() is None
+    Path("pyproject.toml").write_text('[tool.alembic]\nscript_location = "%(here)s/scripts"\n')
+    # What `alembic init --template pyproject` leaves there is about logging alone.
+    Path("alembic.ini").write_text("[loggers]\nkeys = root\n")
+    assert TOOLS["alembic"].default_folder() == Path("scripts/versions")
     Path("alembic.ini").write_text("[alembic]\nscript_location = %(here)s/db/scripts\n")
     assert TOOLS["alembic"].default_folder() == Path("db/scripts/versions")
+    Path("alembic.ini").unlink()
+    Path("pyproject.toml").write_text("[tool.alembic\n")
+    assert TOOLS["alembic"].default_folder() is None

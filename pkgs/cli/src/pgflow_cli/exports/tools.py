@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from abc import ABC, abstractmethod
 from configparser import ConfigParser, Error
 from datetime import UTC, datetime, timedelta
@@ -120,18 +121,16 @@ class Alembic(AlembicFiles, Tool):
 
     title = "Alembic"
     why_no_folder: ClassVar[str] = (
-        ": there is no alembic.ini in this folder that has a folder as its script_location"
+        ": no alembic.ini or pyproject.toml in this folder has a folder as its script_location"
     )
 
     def default_folder(self) -> Path | None:
-        """Read from alembic.ini where the scripts are; None where there is none."""
-        config = ConfigParser(defaults={"here": str(Path())})
+        """Read from the configuration where the scripts are; None where there is none."""
         try:
-            config.read("alembic.ini", encoding="utf-8")
-            location = config.get("alembic", "script_location", fallback=None)
-        except Error:
+            location = _of_alembic_ini() or _of_pyproject()
+        except (Error, ValueError):
             return None
-        # %(here)s has been put in its place; a package's resource is no folder.
+        # A package's resource is no folder.
         return None if not location or ":" in location else Path(location) / "versions"
 
 
@@ -143,6 +142,19 @@ class Django(DjangoFiles, Tool):
     def default_folder(self) -> Path | None:
         """Return None: each app has its own."""
         return None
+
+
+def _of_alembic_ini() -> str | None:
+    config = ConfigParser(defaults={"here": str(Path())})
+    config.read("alembic.ini", encoding="utf-8")
+    return config.get("alembic", "script_location", fallback=None)
+
+
+def _of_pyproject() -> str | None:
+    path = Path("pyproject.toml")
+    tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}) if path.exists() else {}
+    location = tools.get("alembic", {}).get("script_location")
+    return location.replace("%(here)s", ".") if isinstance(location, str) else None
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:
