@@ -110,7 +110,7 @@ def test_what_others_put_on_a_table_refuses_and_is_named(used: Engine, statement
     with pytest.raises(psycopg.Error) as refused:
         used.call("partition_by_month")
     assert refused.value.sqlstate == "PF019"
-    assert name in str(refused.value.diag.message_detail)
+    assert str(refused.value.diag.message_detail).count(name) == 1
     assert used.rows("select from pgflow.partitions") == []
 
 

@@ -13,7 +13,8 @@ declare
     select string_agg(pg_describe_object(other.classid, other.objid, 0), ', ')
     from (
       select addition.classid, addition.objid from pgflow._find_additions() as addition
-      union all
+      -- A policy is both.
+      union
       select dependent.classid, dependent.objid
       from pgflow._find_dependents() as dependent
       cross join lateral pg_identify_object(dependent.classid, dependent.objid, 0) as object
