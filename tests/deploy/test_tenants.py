@@ -120,6 +120,7 @@ def test_another_tenants_run_does_not_exist_for_the_client(
         assert runs["done"] not in {run.run_id for run in client.list_runs(flow)}
 
 
+UNDEFINED_FUNCTION = "42883"
 # What a tenant may call with the id of a run, and what it is to get: nothing, or that error.
 CALLS = {
     "get_run_with_states(%s)": [(None,)],
@@ -131,7 +132,7 @@ CALLS = {
     "get_stream_state(%s, 'hello')": "PF002",
     "cancel_run(%s)": "PF002",
     "cancel_runs(array[%s]::uuid[])": [],
-    "cancel_flow_runs('greet', 10)": None,
+    "cancel_flow_runs('greet', null, 10)": None,
     "retry_run(%s)": "PF002",
     "restart_run(%s, 'hello')": "PF002",
     "skip_delays(%s)": "PF002",
@@ -152,6 +153,8 @@ def test_another_tenants_run_does_not_exist_for_sql(
     except psycopg.Error as error:
         got = error.sqlstate
     assert str(runs[which]) not in str(got)
+    # It was called, and not merely spelt in a way that no function has.
+    assert got != UNDEFINED_FUNCTION
     if CALLS[call] is not None:
         assert got == CALLS[call]
     assert shop.rows("shop_owner", everything, list(runs.values())) == before

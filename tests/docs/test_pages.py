@@ -5,6 +5,8 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -79,6 +81,19 @@ def test_commands_that_are_not_run_exist_at_least(page: Path):
                 words = shlex.split(command, comments=True)
                 if "pgflow" in words:
                     check_command(words[words.index("pgflow") + 1 :])
+
+
+SPELT_CALL = re.compile(r"`(?:select )?(pgflow\.\w+\([^`]*\))`")
+CALLS = [call for page in pages() for call in SPELT_CALL.findall(page.read_text())]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_in_sentences_are_of_functions_that_take_what_is_given(
+    call: str, conn: psycopg.Connection[Any]
+):
+    # `run_id` and the like stand for values.
+    call = re.sub(r"\brun_id\b(?! =>)", f"'{UUID(int=1)}'", call)
+    conn.execute(f"prepare spelt as select {call}".encode())
 
 
 def rewrite(page: Path, command: str, shown: str, printed: str) -> None:
