@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.deploy.serving import DEPLOY, GRACE, PATIENCE, PGFLOW, option, serving
 from tests.support import until
@@ -40,13 +41,24 @@ def environment() -> dict[str, str]:
 def unit_words() -> list[str]:
     """What follows `pgflow` in the unit, with the variables of its file put in."""
     _, *words = Unit(UNIT.read_text())["Service"]["ExecStart"].split()
-    return [re.sub(r"\$(\w+)", lambda name: environment()[name[1]], word) for word in words]
+    # Within a word, systemd wants braces.
+    there = re.compile(r"^\$(\w+)$|\$\{(\w+)\}")
+    return [there.sub(lambda name: environment()[name[1] or name[2]], word) for word in words]
 
 
 def test_the_unit_runs_the_command_of_the_instance_s_own_environment():
     program = Unit(UNIT.read_text())["Service"]["ExecStart"].split()[0]
     assert program == "/opt/%i/.venv/bin/pgflow"
-    assert set(environment()) == {"PGFLOW_DATABASE_URL", "FLOWS"}
+    used = {"FLOWS", "HTTP_HOST", "HTTP_PORT"}
+    assert set(environment()) == {"PGFLOW_DATABASE_URL", *used}
+    assert set(re.findall(r"\$\{?(\w+)", UNIT.read_text())) == used
+
+
+def test_the_url_of_the_unit_says_which_authority_is_trusted():
+    url = conninfo_to_dict(environment()["PGFLOW_DATABASE_URL"])
+    assert url["sslmode"] == "verify-full"
+    # Without it libpq looks in the home of a user that has none.
+    assert Path(str(url["sslrootcert"])).parent == Path("/etc/pgflow")
 
 
 @needs_systemd
