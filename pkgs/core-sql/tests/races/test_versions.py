@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from core_sql_support import Engine, in_turn, sessions
+from core_sql_support import Engine, in_turn, is_blocked, sessions
+
+from tests.support import until
 
 STARTERS = 12
 
@@ -139,6 +141,54 @@ def test_a_version_that_is_gone_when_its_retirement_begins_is_not_found(pg: Engi
         with pytest.raises(psycopg.Error) as raised:
             in_turn(pg.conn, one, other, lambda: other.call("retire_flow_version", "site", 2))
     assert raised.value.sqlstate == "PF001"
+
+
+def test_a_start_of_the_first_version_holds_the_flow_that_was_made_anew_meanwhile(
+    pg: Engine, db: str
+):
+    make_version(pg, shape("a"))
+    with sessions(db, 3, ["site"]) as (one, other, third):
+        one.call("delete_flow_and_data", "site")
+        make_version(one, shape("c"))
+        start = other.later(lambda: other.start("site@1"))
+        until(lambda: is_blocked(pg.conn, other))
+        one.commit()
+        assert slug_of(other, start.result(30)) == "site"
+        in_turn(pg.conn, other, third, lambda: third.call("delete_flow_and_data", "site"))
+    assert pg.value("select count(*) from pgflow.runs") == 0
+
+
+def test_the_first_version_is_locked_before_one_whose_options_are_brought_up_to_date(
+    pg: Engine, db: str
+):
+    make_version(pg, shape("a"))
+    make_version(pg, shape("b"))
+    held = "select from pgflow.flows where flow_slug = %s for update nowait"
+    with sessions(db, 2, ["site"]) as (one, other):
+        one.rows(held, "site")
+        verified = other.later(lambda: make_version(other, shape("b")))
+        until(lambda: verified.done() or is_blocked(pg.conn, other))
+        one.rows(held, "site@2")
+        one.commit()
+        assert verified.result(30) == "verified"
+        other.commit()
+
+
+def test_a_run_does_not_go_on_in_a_retired_version_that_it_was_moved_to_meanwhile(
+    pg: Engine, db: str
+):
+    make_version(pg, shape("a"))
+    run_id = pg.start("site")
+    pg.call("cancel_run", run_id)
+    make_version(pg, shape("a", "b"))
+    with sessions(db, 2, ["site"]) as (one, other):
+        one.rows("select from pgflow.restart_run(%s, 'a', 2)", run_id)
+        one.call("use_flow_version", "site", 1)
+        one.call("retire_flow_version", "site", 2, True)
+        with pytest.raises(psycopg.Error) as raised:
+            in_turn(pg.conn, one, other, lambda: other.rows("select pgflow.retry_run(%s)", run_id))
+    assert raised.value.sqlstate == "PF016"
+    assert pg.run(run_id, "flow_slug, status") == ("site@2", "cancelled")
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])

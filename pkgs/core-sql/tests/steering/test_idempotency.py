@@ -123,6 +123,22 @@ def test_a_key_goes_with_its_run(engine: Engine, chain: str):
     assert engine.value(START, chain, "key") != first
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_key_that_went_since_the_snapshot_of_its_transaction_cannot_be_taken_in_it(
+    engine: Engine, chain: str, db: str, level: str
+):
+    engine.value(START, chain, "key")
+    engine.finish()
+    with psycopg.connect(db) as conn:
+        conn.execute(f"set transaction isolation level {level}")
+        conn.execute("select from pgflow.run_keys")
+        assert engine.value("select pgflow.prune_data_older_than('0')") == 1
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            conn.execute(START, (chain, "key"))
+        conn.rollback()
+        assert conn.execute(START, (chain, "key")).fetchone() is not None
+
+
 @pytest.mark.parametrize("key", ["", "x" * 501])
 def test_a_key_of_no_sensible_length_is_refused(engine: Engine, chain: str, key: str):
     with pytest.raises(psycopg.Error) as raised:

@@ -137,6 +137,16 @@ def test_a_map_over_the_input_needs_an_array(pg: Engine, value: Any):
     assert pg.value("select count(*) from pgflow.runs") == 0
 
 
+def test_an_input_that_is_refused_is_named_by_its_place_among_all_of_the_call(pg: Engine):
+    pg.flow("maps", {"m": mapping()})
+    first = pg.start("maps", [1], idempotency_key="there")
+    keys = ["there", None, "there", "new"]
+    with pytest.raises(psycopg.errors.Error, match="step m maps over it") as refused:
+        pg.start_many("maps", [{}, [], {}, {}], idempotency_keys=keys)
+    assert refused.value.diag.message_detail == "flow_slug=maps input_index=3"
+    assert pg.column("select run_id from pgflow.runs") == [first]
+
+
 def test_ids_have_to_be_as_many_as_inputs(pg: Engine):
     pg.flow("site", {"a": step()})
     with pytest.raises(psycopg.errors.Error, match="2 inputs but 1 run ids") as refused:

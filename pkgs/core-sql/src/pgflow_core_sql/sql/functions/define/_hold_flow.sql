@@ -24,8 +24,10 @@ begin
   for key share;
   if not found and _hold_flow.flow_slug like '%@1' then
     -- The first version has the name alone, which stands for the current one.
-    perform pgflow._hold_version(left(_hold_flow.flow_slug, -2), _hold_flow.may_be_retired);
-    return pgflow._require_version(left(_hold_flow.flow_slug, -2), 1);
+    if pgflow._hold_version(left(_hold_flow.flow_slug, -2), _hold_flow.may_be_retired) then
+      return pgflow._require_version(left(_hold_flow.flow_slug, -2), 1);
+    end if;
+    perform pgflow._raise_flow_not_found(left(_hold_flow.flow_slug, -2));
   elsif not found then
     -- Where it was deleted and made anew while we waited, only a later snapshot shows the new row.
     select coalesce(flow.current_slug, flow.flow_slug) as slug,

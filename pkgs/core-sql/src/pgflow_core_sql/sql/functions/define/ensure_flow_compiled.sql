@@ -17,7 +17,8 @@
 -- Errors: PF004 a slug is not valid. PF005 the shape contradicts itself, is none, or would be saved
 --   as another. PF015 runs would be lost, and the caller may not call delete_flow_and_data, or not
 --   in this transaction.
--- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row.
+-- Locks: an advisory lock for the flow, so that concurrent starters take turns; then its row, and
+--   that of the version.
 -- Writes: flows, steps, deps; every table when it recompiles.
 -- Idempotent: yes.
 create or replace function pgflow.ensure_flow_compiled(
@@ -61,6 +62,10 @@ begin
     when v_plan.status = 'versioned' then pgflow._add_version(v_name)
     else coalesce(v_plan.version_slug, v_name)
   end;
+  if v_plan.status = 'verified' then
+    -- Before the row of a later version, as everybody else.
+    perform pgflow._require_flow(v_name);
+  end if;
   if v_plan.status <> 'mismatch' then
     v_former := pgflow._get_flow_options(v_slug);
     perform pgflow._create_flow_from_shape(v_slug, ensure_flow_compiled.shape);

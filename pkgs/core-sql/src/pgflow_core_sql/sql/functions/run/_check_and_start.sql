@@ -48,13 +48,14 @@ begin
     );
     return v_run_ids;
   end if;
-  select keyed.owners, new.inputs, new.run_ids into v_keyed
+  select keyed.owners, new.inputs, new.run_ids, new.places into v_keyed
   from pgflow._take_keys(
     split_part(v_slug, '@', 1), v_keys, v_run_ids, _check_and_start.key_lifetime
   ) as keyed
   cross join lateral (
     select array_agg(each.input order by each.place) as inputs,
-      array_agg(each.run_id order by each.place) as run_ids
+      array_agg(each.run_id order by each.place) as run_ids,
+      array_agg(each.place::int order by each.place) as places
     from unnest(_check_and_start.inputs, v_run_ids, keyed.are_new) with ordinality
       as each (input, run_id, is_new, place)
     where each.is_new
@@ -67,7 +68,7 @@ begin
   perform pgflow._start_runs(
     _check_and_start.flow_slug, v_slug, v_keyed.inputs, v_keyed.run_ids,
     _check_and_start.priority, _check_and_start.tags, _check_and_start.delay,
-    _check_and_start.trace_context
+    _check_and_start.trace_context, v_keyed.places
   );
   return v_keyed.owners;
 end

@@ -4,13 +4,14 @@
 --   flow_slug: the flow as it was named.
 --   version_slug: the version that was to be started.
 --   inputs, run_ids: one of each a run.
+--   places: as in _start_runs.
 -- Returns: nothing.
 -- Errors: PF006 an input is NULL, or no array where a map needs one. PF009 a run with that id
 --   exists.
 -- Locks: none.
 -- Idempotent: yes.
 create or replace function pgflow._raise_not_started(
-  flow_slug text, version_slug text, inputs jsonb [], run_ids uuid []
+  flow_slug text, version_slug text, inputs jsonb [], run_ids uuid [], places int []
 )
 returns void
 language plpgsql
@@ -24,7 +25,9 @@ begin
   where step.flow_slug = _raise_not_started.version_slug and step.map_over = 'run'
   order by step.step_index
   limit 1;
-  select element.place - 1 as place, element.input is null as is_null into v_wrong
+  select coalesce(_raise_not_started.places[element.place], element.place) - 1 as place,
+    element.input is null as is_null
+  into v_wrong
   from unnest(_raise_not_started.inputs) with ordinality as element (input, place)
   where element.input is null or (v_map is not null and jsonb_typeof(element.input) <> 'array')
   order by element.place

@@ -5,6 +5,7 @@
 --   version_slug: the version of it that is started; the caller holds its row.
 --   inputs, run_ids: one of each a run; NULL is none.
 --   priority, tags, delay, trace_context: as in start_flows.
+--   places: where the inputs stood in the call, from 1; NULL is in this order.
 -- Returns: nothing.
 -- Errors: PF006 an input is NULL, or no array where a map needs one. PF009 a run with that id
 --   exists.
@@ -13,7 +14,7 @@
 -- Idempotent: no.
 create or replace function pgflow._start_runs(
   flow_slug text, version_slug text, inputs jsonb [], run_ids uuid [], priority int, tags jsonb,
-  delay interval, trace_context jsonb
+  delay interval, trace_context jsonb, places int [] default null
 )
 returns void
 language plpgsql
@@ -31,7 +32,8 @@ begin
   );
   if v_begun.runs < cardinality(_start_runs.run_ids) then
     perform pgflow._raise_not_started(
-      _start_runs.flow_slug, _start_runs.version_slug, _start_runs.inputs, _start_runs.run_ids
+      _start_runs.flow_slug, _start_runs.version_slug, _start_runs.inputs, _start_runs.run_ids,
+      _start_runs.places
     );
   end if;
   if v_begun.map_run_ids is not null then

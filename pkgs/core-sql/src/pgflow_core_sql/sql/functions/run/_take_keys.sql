@@ -7,6 +7,7 @@
 --   lifetime: how long the keys stand for them; NULL is as long as the runs are kept.
 -- Returns: for each run the one that its key stands for, which is itself where the key was free or
 --   had expired; and whether it has to be started.
+-- Errors: serialization_failure in a transaction whose snapshot is older than the deletion of a run.
 -- Locks: the keys, sorted, until the transaction ends: others who start with one of them wait for
 --   the outcome.
 -- Writes: run_keys.
@@ -25,6 +26,15 @@ as $$
 declare
   v_taken uuid[];
 begin
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    -- A key that went with its run since the snapshot was taken would be seen beside the one that
+    -- takes its place. It cannot be locked, which is the server's error to be tried again upon.
+    perform from pgflow.run_keys as held
+    where held.flow_slug = _take_keys.flow_slug
+      and held.idempotency_key = any (_take_keys.idempotency_keys)
+    order by held.idempotency_key
+    for key share;
+  end if;
   with wanted as (
     select distinct on (asked.key collate "C") asked.key collate "C" as key, asked.run_id
     from unnest(_take_keys.idempotency_keys, _take_keys.run_ids) with ordinality

@@ -43,6 +43,7 @@ begin
   v_run := pgflow._require_run(restart_run.run_id);
   if restart_run.version is null then
     v_slug := v_run.flow_slug;
+    perform pgflow._require_unretired(v_slug);
   end if;
   v_goes_on := v_run;
   v_goes_on.flow_slug := v_slug;

@@ -27,6 +27,7 @@ begin
   perform pgflow._hold_version(v_run.flow_slug);
   perform pgflow._lock_runs(array[retry_run.run_id], 'exclusive');
   v_run := pgflow._require_run(retry_run.run_id);
+  perform pgflow._require_unretired(v_run.flow_slug);
   if v_run.status = 'completed' then
     raise exception using
       errcode = 'PF010',
