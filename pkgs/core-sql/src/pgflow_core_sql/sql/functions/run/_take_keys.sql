@@ -7,7 +7,7 @@
 --   lifetime: how long the keys stand for them; NULL is as long as the runs are kept.
 -- Returns: for each run the one that its key stands for, which is itself where the key was free or
 --   had expired; and whether it has to be started.
--- Errors: serialization_failure in a transaction whose snapshot is older than the deletion of a run.
+-- Errors: serialization_failure in a transaction whose snapshot shows a key that has gone.
 -- Locks: the keys, sorted, until the transaction ends: others who start with one of them wait for
 --   the outcome.
 -- Writes: run_keys.
