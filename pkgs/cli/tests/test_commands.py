@@ -54,6 +54,18 @@ def test_install_brings_an_empty_database_to_this_version(pgflow: Command, conn:
     assert json.loads(pgflow("install", "--json").out)["applied"] == []
 
 
+def test_install_applies_what_check_told_also_where_that_is_functions_alone(
+    pgflow: Command, conn: Any
+):
+    conn.execute("update pgflow.schema_migrations set digest = 'x' where name ~ '^functions'")
+    told = json.loads(pgflow("install", "--check", "--json").out)["pending"]
+    assert told == ["functions, views and rights"]
+
+    assert told[0] in pgflow("install").out
+
+    assert pgflow("install", "--check").code == 0
+
+
 def test_install_prints_a_script_for_those_who_own_their_migrations(pgflow: Command, conn: Any):
     conn.execute("drop schema pgflow cascade")
     script = pgflow("install", "--sql").out
