@@ -1,5 +1,10 @@
 -- Lock the tasks that are next in a queue, passing over those that somebody else holds.
 --
+-- While an old snapshot is open, index entries of claimed tasks stay, and each look at a queue from
+-- its beginning passes over all of them. A look that took long is noted in the session, with where
+-- it ended, and for some time the next ones begin there. A task that comes in before that place, as
+-- one of a transaction that took long, waits until then at most.
+--
 -- Parameters:
 --   flow_slug, step_slug, quantity: as in _claim_queue_tasks.
 -- Returns: the places of their rows in step_tasks; of a partitioned step_tasks a row for each
@@ -12,12 +17,30 @@ create or replace function pgflow._lock_queued_tasks(
 returns table (partition oid, places tid [])
 language plpgsql
 as $$
+declare
+  v_began timestamptz := clock_timestamp();
+  v_locked record;
 begin
-  if _lock_queued_tasks.step_slug is null then
-    return query
-    select locked.partition, array_agg(locked.place)
+  if _lock_queued_tasks.step_slug is not null then
+    return query select locked.* from pgflow._lock_tasks_of_step(
+      _lock_queued_tasks.flow_slug, _lock_queued_tasks.step_slug, _lock_queued_tasks.quantity
+    ) as locked;
+    return;
+  end if;
+  if current_setting(pgflow._queue_setting(_lock_queued_tasks.flow_slug), true) <> '' then
+    return query select locked.* from pgflow._lock_tasks_from_note(
+      _lock_queued_tasks.flow_slug, _lock_queued_tasks.quantity
+    ) as locked;
+    if found then
+      return;
+    end if;
+  end if;
+  for v_locked in
+    select locked.partition, array_agg(locked.place) as places,
+      (array_agg(locked.priority))[count(*)] as priority,
+      (array_agg(locked.order_at))[count(*)] as order_at
     from (
-      select ready.ctid as place, ready.tableoid as partition
+      select ready.ctid as place, ready.tableoid as partition, ready.priority, ready.order_at
       from pgflow.step_tasks as ready
       where ready.flow_slug = _lock_queued_tasks.flow_slug and ready.status = 'queued'
         and ready.order_at < 'infinity' and not ready.claimed_apart
@@ -25,22 +48,18 @@ begin
       limit _lock_queued_tasks.quantity
       for no key update skip locked
     ) as locked
-    group by locked.partition;
-    return;
+    group by locked.partition
+  loop
+    partition := v_locked.partition;
+    places := v_locked.places;
+    return next;
+  end loop;
+  if clock_timestamp() - v_began > interval '3 milliseconds' and v_locked is not null then
+    perform pgflow._note_queue(
+      _lock_queued_tasks.flow_slug, v_locked.priority, v_locked.order_at,
+      clock_timestamp() + 20 * (clock_timestamp() - v_began)
+    );
   end if;
-  return query
-  select locked.partition, array_agg(locked.place)
-  from (
-    select ready.ctid as place, ready.tableoid as partition
-    from pgflow.step_tasks as ready
-    where ready.flow_slug = _lock_queued_tasks.flow_slug and ready.status = 'queued'
-      and ready.step_slug = _lock_queued_tasks.step_slug and ready.order_at < 'infinity'
-      and ready.claimed_apart
-    order by ready.priority desc, ready.order_at
-    limit _lock_queued_tasks.quantity
-    for no key update skip locked
-  ) as locked
-  group by locked.partition;
 end
 $$;
 
