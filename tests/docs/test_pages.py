@@ -122,6 +122,7 @@ NOT_RUN = {
     "website/docs/deploy/serverless.md": 2,
     "website/docs/deploy/supabase.md": 1,
     "website/docs/deploy/workers.md": 1,
+    "website/docs/operate/monitoring.md": 1,
     "website/docs/start/first.md": 1,
 }
 

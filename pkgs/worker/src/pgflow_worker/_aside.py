@@ -53,11 +53,8 @@ class Aside:
         news = sorted(set(held) - self._told)
         self._told.update(news)
         if news:
-            logger.warning(
-                "another transaction holds %d runs, the first %s: their results wait for its end",
-                len(news),
-                news[0],
-            )
+            runs = f"{len(news)} runs, the first {news[0]}" if news[1:] else f"run {news[0]}"
+            logger.warning("another transaction holds %s: results wait for its end", runs)
 
 
 def _split(reports: Reports, run_ids: Collection[str]) -> tuple[Reports, Reports]:
