@@ -1,13 +1,17 @@
 """Connections that are cut, and notifications that never come: nothing is lost."""
 
 import asyncio
+import os
+import socket
 from datetime import timedelta
 
 import psycopg
 import pytest
 from pgflow_client import AsyncClient, DatabaseUnreachable, RunEnded
 from pgflow_dsl import Flow
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.support.proxy import proxy
 
 
 @pytest.mark.direct("nothing listens there")
@@ -190,3 +194,20 @@ async def test_what_a_caller_s_connection_cannot_reach_is_told_at_once(db, hand,
         hand.cut(caller.info.backend_pid)
         with pytest.raises(DatabaseUnreachable):
             await run.result()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="it is named so on Linux")
+@pytest.mark.direct("it looks at the client's own end")
+async def test_a_server_that_is_gone_without_a_word_is_noticed_in_half_a_minute(
+    db, postgres, greet
+):
+    name = str(conninfo_to_dict(db)["dbname"])
+    with proxy(postgres) as way:
+        for url, idle in ((way.url(name), 10), (f"{way.url(name)}&keepalives_idle=7", 7)):
+            async with AsyncClient(url) as client:
+                await client.start_flow(greet, "you")
+                async with client._hub.database.connection() as conn:
+                    end = socket.socket(fileno=os.dup(conn.fileno()))
+            with end:
+                assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == idle

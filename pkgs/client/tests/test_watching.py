@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 from pgflow_client import AsyncClient, RunNotFound, _marks
 from pgflow_dsl import Flow
@@ -219,3 +220,58 @@ async def test_while_a_transaction_goes_on_that_may_not_know_of_the_watch_the_ru
         assert calls == []
         hand.complete(run.run_id, "hello")
         await wait
+
+
+async def test_a_deletion_that_nobody_commits_holds_up_no_wait_for_another_run(
+    db, hand, greet, two_steps, eventually, monkeypatch
+):
+    monkeypatch.setattr(_marks, "RENEWAL", 0.1)
+    async with AsyncClient(db) as client:
+        run, other = await client.start_flow(two_steps, 1), await client.start_flow(greet, "you")
+        waits = [asyncio.create_task(each.wait()) for each in (run, other)]
+        await eventually(lambda: len(hand.watched()) == 2)
+        with psycopg.connect(db) as slow:
+            slow.execute("select pgflow.delete_flow_and_data('two_steps')")
+            waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            await eventually(lambda: hand.conn.execute(waiting).fetchone() == (1,))
+            hand.complete(other.run_id, "hello")
+            await waits[1]
+            waits[0].cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            # Not after the transaction either.
+            await client.close()
+
+
+async def test_marks_of_a_lost_connection_go_with_those_who_wanted_them(
+    db, hand, greet, eventually
+):
+    async with AsyncClient(db) as client:
+        run, other = await client.start_flow(greet, "you"), await client.start_flow(greet, "me")
+        waits = [asyncio.create_task(each.wait()) for each in (run, other)]
+        await eventually(lambda: len(hand.watched()) == 2)
+        [listener] = await eventually(hand.listeners)
+        waits[0].cancel()
+        hand.cut(listener)
+        await asyncio.gather(waits[0], return_exceptions=True)
+        await eventually(lambda: hand.watched() == {other.run_id})
+        hand.complete(other.run_id, "hello")
+        await waits[1]
+
+
+async def test_notifications_that_make_no_sense_are_passed_over(
+    db, hand, greet, eventually, calls, no_polling
+):
+    async with AsyncClient(db) as client:
+        run = await client.start_flow(greet, "you")
+        wait = asyncio.create_task(run.wait())
+        await eventually(hand.watched)
+        await rest(calls)
+        calls.clear()
+        for channel in ("pgflow_runs", "pgflow_streams"):
+            for payload in ("", "nonsense"):
+                hand.conn.execute("select pg_notify(%s, %s)", (channel, payload))
+        await rest(calls)
+        hand.complete(run.run_id, "hello")
+        await wait
+        # Over another connection it would be marked anew.
+        assert "watch_runs" not in calls

@@ -45,14 +45,14 @@ _SHORT_PATIENCE: Final = 10.0
 # How much longer than a statement may take its answer may be on its way.
 _GRACE: Final = 1.0
 _PROBE_INTERVAL: Final = 30.0
-# A server that is gone without a word is noticed in half a minute, and not after hours.
-_PARAMETERS: Final[dict[str, Any]] = {
+PARAMETERS: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+"""A server that is gone without a word is noticed in half a minute, and not after hours."""
 
 
 class Link:
@@ -311,7 +311,7 @@ def connection_parameters(conninfo: str, name: str) -> dict[str, Any]:
         given = conninfo_to_dict(conninfo)
     except psycopg.ProgrammingError as error:
         raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
-    defaults = {key: value for key, value in _PARAMETERS.items() if key not in given}
+    defaults = {key: value for key, value in PARAMETERS.items() if key not in given}
     return {**defaults, "application_name": f"pgflow {name}", "client_encoding": "UTF8"}
 
 

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from pgflow_client._functions.runs import listen_to_runs
 from pgflow_client._functions.server import answering_process
+from pgflow_client._link import PARAMETERS
 from pgflow_client._place import Place
 from pgflow_client._readable import has_data
 from pgflow_client._runtime.aio import Semaphore, heed_cancellation, resolve
@@ -48,8 +49,6 @@ AUTO: Final = "auto"
 """The driver's threshold on a connection to the server itself, none through a pooler."""
 PrepareThreshold: TypeAlias = 'int | Literal["auto"] | None'
 
-# Seconds; the driver's default is more than two minutes.
-_CONNECT_TIMEOUT: Final = 10
 _USUAL_THRESHOLD: Final = 5
 
 
@@ -304,11 +303,12 @@ def _default_parameters(url: str) -> dict[str, Any]:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise DatabaseUnreachable(f"this is not a database URL: {error}") from error
-    defaults: dict[str, Any] = {
+    defaults = {name: value for name, value in PARAMETERS.items() if name not in given}
+    if "PGCONNECT_TIMEOUT" in os.environ:
+        defaults.pop("connect_timeout", None)
+    return {
+        **defaults,
         "fallback_application_name": "pgflow-client",
         # Of a database in SQL_ASCII the driver would read bytes, in Latin-1 it could not write all.
         "client_encoding": "UTF8",
     }
-    if "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
-        defaults["connect_timeout"] = _CONNECT_TIMEOUT
-    return defaults

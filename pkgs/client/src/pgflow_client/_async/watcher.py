@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -142,6 +143,8 @@ class Watcher:
         self._lock = threading.RLock()
         self._watches: dict[UUID, set[Watch]] = {}
         self._changed: set[UUID] = set()
+        # Marks of a connection that was lost, some of which nobody may want any more.
+        self._left: set[UUID] = set()
         self._bell: Bell | None = None
         self._worker: Worker | None = None
         self._is_closed = False
@@ -230,14 +233,26 @@ class Watcher:
             logger.info("runs are polled, not listened to: %s", reason)
         else:
             conn.add_notify_handler(self._on_notify)
+        marks = Marks(is_heard=conn is not None)
         try:
             with self._lock:
                 self._changed.update(self._watches)
-            await self._tend(conn, Marks(is_heard=conn is not None))
+            if conn is not None:
+                await self._take_back(conn)
+            await self._tend(conn, marks)
         finally:
             self._serve_no_more()
             if conn is not None:
+                self._left |= marks.run_ids
+            if conn is not None:
                 await conn.close()
+
+    async def _take_back(self, conn: AsyncConnection[Any]) -> None:
+        with self._lock:
+            unwanted = self._left.difference(self._watches)
+        if unwanted:
+            await execute(conn, unwatch_runs(self._id, unwanted))
+        self._left.clear()
 
     async def _tend(self, conn: AsyncConnection[Any] | None, marks: Marks) -> None:
         """Mark and unmark runs and pass on what is new, until nobody is left to do it for."""
@@ -260,6 +275,7 @@ class Watcher:
             if self._is_closed or bell is None:
                 if conn is not None and marks.run_ids:
                     await execute(conn, unwatch_runs(self._id, marks.run_ids))
+                    marks.discard(set(marks.run_ids))
                 return
             left = marks.seconds_left() if marks.run_ids else _LINGER
             was_rung = await bell.wait(None if conn is None else conn.fileno(), left)
@@ -275,8 +291,9 @@ class Watcher:
                 await execute(conn, unwatch_runs(self._id, gone))
             marks.discard(gone)
         for run_ids, ends_only in ((fresh, False), (fresh_ends, True)):
-            await self._write_marks(conn, run_ids, ends_only=ends_only)
+            # Before it is known whether they are written: if the connection breaks, they may be.
             marks.add(run_ids, ends_only=ends_only)
+            await self._write_marks(conn, run_ids, ends_only=ends_only)
 
     async def _write_marks(
         self, conn: AsyncConnection[Any] | None, run_ids: set[UUID], *, ends_only: bool
@@ -317,7 +334,10 @@ class Watcher:
         self._hear(notify.channel, notify.payload)
 
     def _hear(self, channel: str, payload: str) -> None:
-        if channel in (CHANNEL, STREAM_CHANNEL):
+        if channel not in (CHANNEL, STREAM_CHANNEL):
+            return
+        # Any user of the database may notify, and say what they like.
+        with suppress(ValueError):
             self._prompt([UUID(payload)], is_item=channel == STREAM_CHANNEL)
 
     def _prompt(

@@ -4,7 +4,7 @@
 --   watcher_id: id of the client.
 --   run_ids: the runs.
 -- Returns: nothing.
--- Locks: none.
+-- Locks: the watcher's marks, skipping those that others hold, who are about to delete them.
 -- Writes: run_watchers.
 -- Idempotent: yes.
 create or replace function pgflow.unwatch_runs(watcher_id uuid, run_ids uuid [])
@@ -15,8 +15,13 @@ set search_path to pg_catalog, pg_temp
 as $$
 begin
   delete from pgflow.run_watchers as watcher
-  where watcher.watcher_id = unwatch_runs.watcher_id
-    and watcher.run_id = any (unwatch_runs.run_ids);
+  where watcher.ctid = any (array(
+    select free.ctid
+    from pgflow.run_watchers as free
+    where free.watcher_id = unwatch_runs.watcher_id
+      and free.run_id = any (unwatch_runs.run_ids)
+    for update skip locked
+  ));
 end
 $$;
 

@@ -10,8 +10,9 @@
 --     What the last call says of a run holds.
 -- Returns: nothing. A transaction that was under way meanwhile may still commit a change without a
 --   word, so a client also looks by itself, at growing intervals.
--- Errors: PF015 the watcher or a run is NULL.
--- Locks: none.
+-- Errors: PF015 the watcher or a run is NULL. lock_not_available after 300 ms of waiting for
+--   somebody who has deleted a run and not committed: whoever waits hears of no other run, either.
+-- Locks: the watcher's marks.
 -- Writes: run_watchers.
 -- Idempotent: yes.
 create or replace function pgflow.watch_runs(
@@ -22,6 +23,7 @@ returns void
 language plpgsql
 security definer
 set search_path to pg_catalog, pg_temp
+set lock_timeout to '300ms'
 as $$
 declare
   -- In a variable: to a plan the clock is no constant that an index could be asked for.
