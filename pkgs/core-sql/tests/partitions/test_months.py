@@ -188,6 +188,35 @@ def test_a_month_that_nobody_kept_is_not_dropped_before_all_of_it_has_moved_ther
         assert history.value(f"select count(*) from pgflow.{table}") == 0, table
 
 
+def test_a_sweep_leaves_a_month_that_has_much_to_move_and_makes_others(history: History):
+    forget_last_months(history)
+    # 70 MB, which nothing compresses.
+    history.conn.execute(
+        "alter table pgflow_partitions.runs_default alter input set storage external"
+    )
+    history.start_at(months_ago(1))
+    history.start("chain", "x" * 70_000_000)
+    history.call("setup_maintenance", done_by="workers")
+
+    def sweep() -> None:
+        history.conn.execute("update pgflow.maintenance set due_at = now()")
+        history.call("requeue_stalled_tasks")
+
+    ahead = [partition_name("runs", months_ago(-number)) for number in (1, 2, 3)]
+    for _ in range(3 * len(TABLES) + 1):
+        sweep()
+    assert history.months()[-4:] == [partition_name("runs", months_ago(4)), *ahead]
+
+    # Whoever asks for it gets it; and what was begun is brought to its end.
+    begun = history.call("create_partitions")
+    assert begun == partition_name(TABLES[-1], months_ago(1))
+    for _ in TABLES:
+        sweep()
+    assert history.months()[-4:] == [partition_name("runs", months_ago(1)), *ahead]
+    for table in TABLES:
+        assert partition_name(table, months_ago(1)) in history.months(table)
+
+
 def test_a_run_of_a_dropped_month_that_comes_late_is_not_lost(history: History):
     history.until_none("create_partitions")
     history.end(history.start_at(months_ago(7)))

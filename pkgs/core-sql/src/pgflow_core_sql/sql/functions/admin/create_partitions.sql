@@ -21,41 +21,9 @@ security definer
 set search_path to pg_catalog, pg_temp
 set lock_timeout to '300ms'
 as $$
-declare
-  v_next record;
 begin
   perform pgflow._require_ahead(create_partitions.ahead);
-  if not pgflow._is_partitioned()
-    or not pg_try_advisory_xact_lock(hashtextextended('pgflow partitions', 0)) then
-    return null;
-  end if;
-  with made as materialized (
-    select known.table_name, known.first_id, known.end_id from pgflow.partitions as known
-  )
-  select
-    named.name, to_char(month.starts, '"' || named.name || '_"YYYYMM') as partition_name,
-    bound.first_id, pgflow._month_bound(month.starts at time zone 'UTC', 1) as end_id
-  into v_next
-  from pgflow._months_to_partition(create_partitions.ahead) as month
-  cross join lateral (
-    select pgflow._month_bound(month.starts at time zone 'UTC', 0) as first_id
-  ) as bound
-  cross join unnest(pgflow._partitioned_tables()) with ordinality as named (name, place)
-  where not exists (
-    select from made
-    where made.table_name = named.name and made.end_id > bound.first_id
-      and (made.first_id <= bound.first_id or made.first_id is null)
-  )
-  -- A month that is over could be dropped as soon as its runs have a partition, so they come last.
-  order by month.starts, case when month.is_over then -named.place else named.place end
-  limit 1;
-  if not found then
-    return null;
-  end if;
-  perform pgflow._add_partition(
-    v_next.name, v_next.partition_name, v_next.first_id, v_next.end_id
-  );
-  return v_next.partition_name;
+  return pgflow._create_next_partition(create_partitions.ahead, null);
 end
 $$;
 
