@@ -1,5 +1,6 @@
 """The page about tenants, done: each starts and watches its own runs and nobody else's."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,10 +16,11 @@ from pgflow_worker.testing import running_worker
 from psycopg.conninfo import make_conninfo
 
 from tests.deploy.pages import blocks
+from tests.support import until
 
 PATIENCE = timedelta(seconds=30)
-ADMINISTRATOR, OWNER, TENANT = blocks("tenants", "sql")
-LOGINS = ("shop_owner", "shop_worker", "tenant_acme", "tenant_globex")
+ADMINISTRATOR, OWNER, TENANT, BY_SETTING = blocks("tenants", "sql")
+LOGINS = ("shop_owner", "shop_worker", "tenant_acme", "tenant_globex", "shop_app")
 
 
 def greeting() -> Flow[str]:
@@ -58,6 +60,7 @@ def shop(postgres: EmbeddedServer) -> Iterator[Shop]:
         admin.execute("create database shop")
         try:
             admin.execute(ADMINISTRATOR.encode())
+            admin.execute("create role shop_app login in role pgflow_client")
             made = Shop(postgres)
             Migrator(made.url("shop_owner")).migrate()
             made.rows("shop_owner", OWNER)
@@ -89,8 +92,6 @@ async def run_of(shop: Shop, flow: Flow[str], tenant: str, name: str) -> Any:
 @pytest.fixture(scope="module")
 def runs(shop: Shop, flow: Flow[str]) -> dict[str, Any]:
     """One completed and one failed run of acme's, while globex starts one in SQL."""
-    import asyncio
-
     done = asyncio.run(run_of(shop, flow, "tenant_acme", "Ada"))
     failed = asyncio.run(run_of(shop, flow, "tenant_acme", "nobody"))
     # So that it has a past, too.
@@ -211,3 +212,46 @@ def test_a_tenant_reads_and_writes_no_table_and_claims_nothing(shop: Shop):
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             shop.rows("tenant_acme", query)
+
+
+@pytest.fixture
+def by_setting(shop: Shop) -> Iterator[None]:
+    """The policy for an application that logs in once, in place of the one for logins."""
+    shop.rows("shop_owner", BY_SETTING)
+    yield
+    shop.rows("shop_owner", "drop policy tenants_have_their_own on pgflow.runs")
+    shop.rows("shop_owner", OWNER)
+
+
+@pytest.mark.usefixtures("runs", "by_setting")
+def test_an_application_that_logs_in_once_has_what_is_of_the_tenant_that_it_sets(
+    shop: Shop, flow: Flow[str]
+):
+    tags = {"tenant": "acme"}
+    with psycopg.connect(shop.url("shop_app"), autocommit=True) as conn:
+
+        def set_tenant(name: str) -> None:
+            conn.execute("select set_config('app.tenant', %s, true)", [name])
+
+        with conn.transaction():
+            set_tenant("acme")
+            run = Client(conn).start_flow(flow, "Ada", tags=tags)
+        with conn.transaction():
+            set_tenant("globex")
+            with pytest.raises(RunNotFound):
+                Client(conn).get_run(run.run_id)
+        with conn.transaction(force_rollback=True):
+            set_tenant("globex")
+            with pytest.raises(PermissionRefused):
+                Client(conn).start_flow(flow, "Ada", tags=tags)
+    status = "select status from pgflow.runs where run_id = %s"
+
+    def is_completed() -> bool:
+        return shop.rows("shop_owner", status, run.run_id) == [("completed",)]
+
+    async def work() -> None:
+        # The worker sets nothing, and does the work of all.
+        async with running_worker([flow], shop.url("shop_worker")):
+            await asyncio.to_thread(until, is_completed, PATIENCE)
+
+    asyncio.run(work())
