@@ -17,7 +17,13 @@ INCLUDE = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
 DOCS = ROOT / "website/docs"
 # What the reader of a page has before it begins: files, and what `given.sql` makes in the database.
 GIVEN = ROOT / "tests/docs/given"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("[!A-Z]*.md")), *sorted(DOCS.glob("*/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "pkgs/core-sql/README.md",
+    ROOT / "pkgs/dsl/README.md",
+    *sorted(DOCS.glob("[!A-Z]*.md")),
+    *sorted(DOCS.glob("*/*.md")),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
