@@ -22,7 +22,7 @@ MODULE = r"^( *from ){}(?=[ .])"
 
 def module_of(page: Path) -> str:
     """Name the package that a page becomes."""
-    return "_".join(page.relative_to(ROOT).with_suffix("").parts[-2:]).lower()
+    return "_".join(page.relative_to(ROOT).with_suffix("").parts[-2:]).lower().replace("-", "_")
 
 
 def lay_out(page: Path, folder: Path) -> None:
