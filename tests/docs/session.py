@@ -95,6 +95,8 @@ class Reader:
         self.stale: list[tuple[str, str, str]] = []
 
     def __enter__(self) -> "Reader":
+        for file in self.folder.glob("*.py"):
+            self.put_aside(file.stem)
         self.before = set(sys.modules)
         sys.modules["page"] = self.module
         sys.path.insert(0, str(self.folder))
@@ -143,11 +145,14 @@ class Reader:
         path = self.folder / title
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
-        # Another test may have a module of that name.
-        name = Path(Path(title).parts[0]).stem
-        if block.language == "python" and name not in self.aside:
-            self.aside[name] = sys.modules.pop(name, None)
+        if block.language == "python":
+            self.put_aside(Path(Path(title).parts[0]).stem)
         importlib.invalidate_caches()
+
+    def put_aside(self, name: str) -> None:
+        """Take a module out of the way for the time, as another test may have one of the name."""
+        if name not in self.aside:
+            self.aside[name] = sys.modules.pop(name, None)
 
     def run(self, block: Block) -> None:
         """Run a block of Python after those before it, or as a program if it is one."""

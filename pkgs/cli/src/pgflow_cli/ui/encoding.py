@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from pgflow_client import (
+    ArgumentInvalid,
     DatabaseReadOnly,
     DatabaseUnreachable,
     FlowNotFound,
@@ -40,6 +41,7 @@ _STATUSES: Final[dict[type[Exception], int]] = {
     RunExists: 409,
     DatabaseUnreachable: 503,
     # Such as a NUL in a name: no text of PostgreSQL has one.
+    ArgumentInvalid: 400,
     psycopg.DataError: 400,
 }
 
