@@ -4,7 +4,7 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -184,6 +184,18 @@ def test_each_completed_attempt_is_told_to_who_asks_for_it(
     assert record.duration >= 0
 
 
+async def run_watched(
+    flow: Flow[int], value: int, db: str, is_told: Callable[[], bool], options: WorkerOptions
+) -> None:
+    """Run a flow, by a worker that goes on until it has looked at its queue and told of it."""
+    async with running_worker([flow], db, options), AsyncClient(db) as client:
+        run = await client.start_flow(flow, value)
+        await run.wait()
+        async with asyncio.timeout(30):
+            while not is_told():
+                await asyncio.sleep(0.01)
+
+
 def sample(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(f"pgflow_{name}", labels)
 
@@ -192,7 +204,10 @@ def test_prometheus_counts_what_happens(db: str):
     options = WorkerOptions(prometheus=True)
     step = {"flow_slug": "counted", "step_slug": "only"}
 
-    asyncio.run(run_flow(flaky("counted"), 3, db, options=options))
+    def is_told() -> bool:
+        return sample("queue_depth", flow_slug="counted", state="ready") is not None
+
+    asyncio.run(run_watched(flaky("counted"), 3, db, is_told, options))
 
     assert sample("tasks_claimed_total", **step) == 3
     assert sample("tasks_completed_total", **step) == 1
@@ -201,7 +216,6 @@ def test_prometheus_counts_what_happens(db: str):
     assert sample("task_duration_seconds_count", **step, outcome="failed") == 2
     assert sample("task_duration_seconds_count", **step, outcome="completed") == 1
     assert sample("report_size_count") is not None
-    assert sample("queue_depth", flow_slug="counted", state="ready") is not None
     assert sample("queue_oldest_ready_seconds", flow_slug="counted") is not None
     assert sample("workers", state="living") == 1
     assert sample("workers", state="lost") == 0
@@ -220,13 +234,19 @@ def test_a_failure_for_good_is_counted_apart(db: str):
 def test_opentelemetry_gets_the_counts_of_a_process_that_has_set_it_up(
     db: str, meter: InMemoryMetricReader
 ):
-    asyncio.run(run_flow(flaky("metered"), 2, db))
+    def told() -> dict[str, Any]:
+        data = meter.get_metrics_data()
+        scopes = data.resource_metrics[0].scope_metrics if data else []
+        return {metric.name: metric for scope in scopes for metric in scope.metrics}
 
-    data = meter.get_metrics_data()
-    assert data is not None
-    [scope] = data.resource_metrics[0].scope_metrics
-    found = {metric.name: metric for metric in scope.metrics}
-    assert {"pgflow.tasks.claimed", "pgflow.queue.depth", "pgflow.tasks.held"} <= set(found)
+    asyncio.run(
+        run_watched(
+            flaky("metered"), 2, db, lambda: "pgflow.queue.depth" in told(), WorkerOptions()
+        )
+    )
+
+    found = told()
+    assert {"pgflow.tasks.claimed", "pgflow.tasks.held"} <= set(found)
     [completed] = found["pgflow.tasks.completed"].data.data_points
     assert completed.value == 1
     assert completed.attributes == {"pgflow.flow_slug": "metered", "pgflow.step_slug": "only"}
