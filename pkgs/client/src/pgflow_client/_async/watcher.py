@@ -244,7 +244,6 @@ class Watcher:
             self._serve_no_more()
             if conn is not None:
                 self._left |= marks.run_ids
-            if conn is not None:
                 await conn.close()
 
     async def _take_back(self, conn: AsyncConnection[Any]) -> None:

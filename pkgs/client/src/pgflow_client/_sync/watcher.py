@@ -246,7 +246,6 @@ class Watcher:
             self._serve_no_more()
             if conn is not None:
                 self._left |= marks.run_ids
-            if conn is not None:
                 conn.close()
 
     def _take_back(self, conn: Connection[Any]) -> None:

@@ -81,3 +81,9 @@ def test_a_note_is_of_one_flow_and_of_one_session(pg: Engine, queued: list[UUID]
 def test_a_quick_look_leaves_no_note(pg: Engine, queued: list[UUID]):
     claimed(pg)
     assert pg.value("select current_setting('pgflow.queue_site', true)") in (None, "")
+
+
+@pytest.mark.parametrize("text", ["x", "0 1", "0 1 1 1", "0 1 9999999999999999999", " "])
+def test_a_note_that_makes_no_sense_is_not_heeded(pg: Engine, queued: list[UUID], text: str):
+    pg.value("select set_config('pgflow.queue_site', %s, false)", text)
+    assert claimed(pg) == queued[:1]

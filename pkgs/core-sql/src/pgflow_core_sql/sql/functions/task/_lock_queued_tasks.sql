@@ -27,7 +27,9 @@ begin
     ) as locked;
     return;
   end if;
-  if current_setting(pgflow._queue_setting(_lock_queued_tasks.flow_slug), true) <> '' then
+  -- Anybody may set it, in a session that a pooler shares out for others too.
+  if current_setting(pgflow._queue_setting(_lock_queued_tasks.flow_slug), true)
+    ~ '^-?[0-3]?\d{1,4} \d{1,18} \d{1,18}$' then
     return query select locked.* from pgflow._lock_tasks_from_note(
       _lock_queued_tasks.flow_slug, _lock_queued_tasks.quantity
     ) as locked;
